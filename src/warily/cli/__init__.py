@@ -1,0 +1,1 @@
+"""The command line, one module a verb: parse arguments, call one function, render the result."""

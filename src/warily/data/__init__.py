@@ -1,0 +1,1 @@
+"""Dated facts with sources: tables that change while the code does not."""

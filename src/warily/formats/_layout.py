@@ -1,0 +1,193 @@
+"""Declare a fixed binary structure once: offsets, widths, types and the document they come from.
+
+    @layout(8, source="Example Specification 1.0, table 3")
+    class Pair(Layout):
+        first: Annotated[int, u32(0)]
+        second: Annotated[int, u32(4)]
+
+A declared class is a frozen keyword-only dataclass with `unpack`, `pack` and `SIZE`. Fields may not
+overlap or overrun (checked at import); bytes that no field names must be zero. Hence the one property
+that holds for every layout: arbitrary bytes raise `FormatError`, or `unpack(b).pack() == b`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Self,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from warily.errors import FormatError
+
+LITTLE: Final = "little"
+BIG: Final = "big"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a field lives: offset and width in bytes, and how its bytes become a value."""
+
+    offset: int
+    width: int
+    order: str = LITTLE
+    raw: bool = False
+
+    @property
+    def end(self) -> int:
+        """The first offset after the field."""
+        return self.offset + self.width
+
+
+def u8(offset: int) -> Place:
+    """One unsigned byte."""
+    return Place(offset, 1)
+
+
+def u16(offset: int) -> Place:
+    """A little-endian 16-bit unsigned integer."""
+    return Place(offset, 2)
+
+
+def u32(offset: int) -> Place:
+    """A little-endian 32-bit unsigned integer."""
+    return Place(offset, 4)
+
+
+def u64(offset: int) -> Place:
+    """A little-endian 64-bit unsigned integer."""
+    return Place(offset, 8)
+
+
+def u16be(offset: int) -> Place:
+    """A big-endian 16-bit unsigned integer."""
+    return Place(offset, 2, BIG)
+
+
+def u32be(offset: int) -> Place:
+    """A big-endian 32-bit unsigned integer."""
+    return Place(offset, 4, BIG)
+
+
+def u64be(offset: int) -> Place:
+    """A big-endian 64-bit unsigned integer."""
+    return Place(offset, 8, BIG)
+
+
+def octets(offset: int, width: int) -> Place:
+    """Exactly `width` bytes, kept as they are."""
+    return Place(offset, width, raw=True)
+
+
+class Layout:
+    """The base of every declared structure. Use with `@layout`, never alone."""
+
+    SIZE: ClassVar[int]
+    SOURCE: ClassVar[str]
+    PLACES: ClassVar[dict[str, tuple[Place, type]]]
+    GAPS: ClassVar[tuple[tuple[int, int], ...]]
+
+    @classmethod
+    def unpack(cls, data: bytes | memoryview) -> Self:
+        """The value that `data` encodes. `data` must be exactly `SIZE` bytes long."""
+        blob = bytes(data)
+        if len(blob) != cls.SIZE:
+            msg = f"{cls.__name__}: {len(blob)} bytes where {cls.SIZE} are specified"
+            raise FormatError(msg)
+        for start, end in cls.GAPS:
+            if any(blob[start:end]):
+                msg = f"{cls.__name__}: reserved bytes {start:#x}..{end - 1:#x} are not zero"
+                raise FormatError(msg)
+        return cls(**{name: cls._read(name, blob) for name in cls.PLACES})
+
+    @classmethod
+    def _read(cls, name: str, blob: bytes) -> object:
+        place, kind = cls.PLACES[name]
+        part = blob[place.offset : place.end]
+        if place.raw:
+            return _nested(kind, part)
+        number = int.from_bytes(part, "little" if place.order == LITTLE else "big")
+        if kind is int:
+            return number
+        try:
+            return kind(number)
+        except ValueError:
+            msg = f"{cls.__name__}: {name}: invalid value {number:#x} at offset {place.offset:#x}"
+            raise FormatError(msg) from None
+
+    def pack(self) -> bytes:
+        """The `SIZE` bytes that encode this value."""
+        out = bytearray(self.SIZE)
+        for name, (place, _) in self.PLACES.items():
+            value: Any = getattr(self, name)
+            if isinstance(value, Layout):
+                part = value.pack()
+            elif place.raw:
+                part = value
+            else:
+                part = int(value).to_bytes(place.width, "little" if place.order == LITTLE else "big")
+            if len(part) != place.width:
+                msg = f"{type(self).__name__}: {name}: {len(part)} bytes where {place.width} are specified"
+                raise FormatError(msg)
+            out[place.offset : place.end] = part
+        return bytes(out)
+
+
+def _nested(kind: type, part: bytes) -> object:
+    """A nested layout, or the bytes themselves."""
+    return kind.unpack(part) if issubclass(kind, Layout) else part
+
+
+_L = TypeVar("_L", bound=Layout)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def layout(size: int, *, source: str) -> Callable[[type[_L]], type[_L]]:
+    """Make the class a frozen dataclass of `size` bytes, laid out as `source` specifies."""
+
+    def declare(cls: type[_L]) -> type[_L]:
+        made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
+        made.SIZE = size
+        made.SOURCE = source
+        made.PLACES = _places(made)
+        made.GAPS = _gaps(made, size)
+        return made
+
+    return declare
+
+
+def _places(cls: type[Layout]) -> dict[str, tuple[Place, type]]:
+    """Each field's place and type, in declaration order."""
+    hints = get_type_hints(cls, include_extras=True)
+    found: dict[str, tuple[Place, type]] = {}
+    for field in fields(cls):  # type: ignore[arg-type]  # every declared layout is a dataclass
+        hint = hints[field.name]
+        if get_origin(hint) is not Annotated:
+            msg = f"{cls.__name__}.{field.name} has no place"
+            raise TypeError(msg)
+        kind, place = get_args(hint)
+        found[field.name] = (place, kind)
+    return found
+
+
+def _gaps(cls: type[Layout], size: int) -> tuple[tuple[int, int], ...]:
+    """The byte ranges that no field covers. Overlap and overrun are programming errors."""
+    at = 0
+    gaps = []
+    for place, _ in sorted(cls.PLACES.values(), key=lambda entry: entry[0].offset):
+        if place.offset < at or place.end > size:
+            msg = f"{cls.__name__}: a field at {place.offset:#x} overlaps or overruns"
+            raise TypeError(msg)
+        if place.offset > at:
+            gaps.append((at, place.offset))
+        at = place.end
+    if at < size:
+        gaps.append((at, size))
+    return tuple(gaps)

@@ -1,0 +1,1 @@
+"""What runs inside the virtual machine. Standard library and `cryptography` only."""

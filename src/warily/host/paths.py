@@ -1,0 +1,28 @@
+"""Where warily keeps things: keys with the user, packages in a cache, a machine's state with its project."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+PROJECT_STATE: Final = ".warily"
+
+
+def keys() -> Path:
+    """The folder of the user's own keys. `WARILY_KEYS` moves it."""
+    chosen = os.environ.get("WARILY_KEYS")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "warily" / "keys"
+
+
+def pool() -> Path:
+    """The folder of downloaded packages, named by digest. `WARILY_POOL` moves it."""
+    chosen = os.environ.get("WARILY_POOL")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "warily" / "pool"
+
+
+def state(project: Path) -> Path:
+    """The folder in which a project's image, disks and broker live."""
+    return project / PROJECT_STATE

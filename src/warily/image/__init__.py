@@ -1,0 +1,1 @@
+"""From a declaration to an immutable, reproducible image and its manifest."""

@@ -1,0 +1,1 @@
+"""What the hardware will report for given ingredients, with the steps that lead there. Pure."""

@@ -1,0 +1,1 @@
+"""Who is excluded from what, by which evidence: grade it, then draw it."""

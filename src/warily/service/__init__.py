@@ -1,0 +1,1 @@
+"""The verifier and key broker: nonce, evidence, appraisal, grant, and an audit trail."""

@@ -1,0 +1,1 @@
+"""`warily up`: the one place where image, launch, service and posture meet."""

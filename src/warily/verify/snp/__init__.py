@@ -1,0 +1,1 @@
+"""AMD SEV-SNP attestation reports: `authentic` (is it genuine), `acceptable` (is it wanted), `claims`."""
