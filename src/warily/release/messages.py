@@ -10,7 +10,6 @@ over a `Grant`. Refusals are RFC 9457 problem documents: 400 malformed, 403 reje
 409 the registry says no, 503 undecided.
 """
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 from enum import StrEnum
@@ -284,7 +283,7 @@ class LeaseAnswer:
 def lease_tag(lease_key: bytes, *words: str) -> bytes:
     """HMAC-SHA256 over the words, each preceded by its u32 length."""
     message = b"".join(len(word.encode()).to_bytes(4, "big") + word.encode() for word in words)
-    return hmac.digest(lease_key, message, hashlib.sha256)
+    return hmac.digest(lease_key, message, "sha256")
 
 
 def _exactly(data: bytes, size: int, what: str) -> bytes:
