@@ -1,0 +1,32 @@
+"""What all tests share: the vectors, and a loud count of what was skipped for want of them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+ABSENT = "vectors absent"
+
+
+def vectors_folder() -> Path:
+    """Where the vectors are: `WARILY_VECTORS`, or beside the repository."""
+    return Path(os.environ.get("WARILY_VECTORS", REPOSITORY.parent / "shared" / "vectors"))
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """The folder of genuine evidence. Tests that need it are skipped, and counted, where it is absent."""
+    folder = vectors_folder()
+    if not folder.is_dir():
+        pytest.skip(ABSENT)
+    return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say out loud how many tests did not run for want of vectors."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if ABSENT in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(
+            f"{len(skipped)} tests were skipped: no vectors at {vectors_folder()} (set WARILY_VECTORS)", yellow=True
+        )
