@@ -107,47 +107,51 @@ class Manifest:
 
     def encode(self) -> bytes:
         """The manifest as canonical JSON: the same manifest, the same bytes."""
-        return canonical(
-            {
-                "schema": SCHEMA,
-                "name": self.name,
-                "suite": self.suite,
-                "source_date_epoch": self.source_date_epoch,
-                "ingredients": [
-                    {"role": part.role, "name": part.name, "size": part.size, "sha256": part.sha256.hex()}
-                    for part in self.ingredients
-                ],
-                "command_line": self.command_line,
-                "root": {
-                    "algorithm": self.root.algorithm,
-                    "root_hash": self.root.root_hash.hex(),
-                    "salt": self.root.salt.hex(),
-                    "data_blocks": self.root.data_blocks,
-                    "block_size": self.root.block_size,
-                },
-                "shape": {"cpus": self.cpus, "memory": self.memory, "cpu": self.cpu},
-                "platforms": [platform.value for platform in self.platforms],
-                "registers": [
-                    {
-                        "platform": entry.platform.value,
-                        "register": entry.register,
-                        "when": dict(entry.when),
-                        "value": entry.value.hex(),
-                    }
-                    for entry in self.registers
-                ],
-                "volumes": [
-                    {"name": v.name, "size": v.size, "mount": v.mount, "cipher": v.cipher} for v in self.volumes
-                ],
-                "ports": [{"guest": port.guest, "host": port.host} for port in self.ports],
-                "grantor": self.grantor.hex(),
-            }
-        )
+        return canonical(self.as_json())
+
+    def as_json(self) -> dict[str, object]:
+        """The manifest as a JSON value."""
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "suite": self.suite,
+            "source_date_epoch": self.source_date_epoch,
+            "ingredients": [
+                {"role": part.role, "name": part.name, "size": part.size, "sha256": part.sha256.hex()}
+                for part in self.ingredients
+            ],
+            "command_line": self.command_line,
+            "root": {
+                "algorithm": self.root.algorithm,
+                "root_hash": self.root.root_hash.hex(),
+                "salt": self.root.salt.hex(),
+                "data_blocks": self.root.data_blocks,
+                "block_size": self.root.block_size,
+            },
+            "shape": {"cpus": self.cpus, "memory": self.memory, "cpu": self.cpu},
+            "platforms": [platform.value for platform in self.platforms],
+            "registers": [
+                {
+                    "platform": entry.platform.value,
+                    "register": entry.register,
+                    "when": dict(entry.when),
+                    "value": entry.value.hex(),
+                }
+                for entry in self.registers
+            ],
+            "volumes": [{"name": v.name, "size": v.size, "mount": v.mount, "cipher": v.cipher} for v in self.volumes],
+            "ports": [{"guest": port.guest, "host": port.host} for port in self.ports],
+            "grantor": self.grantor.hex(),
+        }
 
     @classmethod
     def decode(cls, text: bytes) -> Self:
         """The manifest that `text` holds. Raises `FormatError` for anything unknown, missing or too large."""
-        top = JsonObject.parse(text, what="manifest", limit=LIMIT)
+        return cls.read(JsonObject.parse(text, what="manifest", limit=LIMIT))
+
+    @classmethod
+    def read(cls, top: JsonObject) -> Self:
+        """The manifest that a JSON object holds, read whole."""
         schema = top.text("schema")
         if schema != SCHEMA:
             msg = f"manifest: schema {schema!r} is not {SCHEMA}"
