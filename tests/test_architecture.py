@@ -1,8 +1,10 @@
 """The layers of ARCHITECTURE.md hold, and no room has outgrown its size."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 SOURCE = Path(__file__).parent.parent / "src" / "warily"
@@ -36,3 +38,11 @@ def test_no_function_is_over_40_lines() -> None:
             if length > MAX_FUNCTION:
                 over.append(f"{path}:{node.lineno} {node.name} {length}")
     assert over == []
+
+
+def test_the_page_and_the_contract_list_the_same_layers() -> None:
+    root = SOURCE.parent.parent
+    contract = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
+    page = (root / "ARCHITECTURE.md").read_text().split("```text\n")[1].split("```")[0]
+    drawn = [re.split(r"\s{2,}", line)[0] for line in page.splitlines() if line]
+    assert drawn == contract
