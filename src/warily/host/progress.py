@@ -6,7 +6,7 @@ Every long-running function takes a `Progress`; tests and libraries pass `SILENT
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TextIO
 
 
@@ -16,15 +16,8 @@ class Progress(Protocol):
     def say(self, line: str) -> None:
         """One remark."""
 
-    def step(self, title: str) -> "AbstractStep":
+    def step(self, title: str) -> AbstractContextManager[None]:
         """A step that takes time; use as a context manager."""
-
-
-class AbstractStep(Protocol):
-    """The context of a running step."""
-
-    def __enter__(self) -> None: ...
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class Silent:

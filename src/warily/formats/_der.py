@@ -1,0 +1,132 @@
+"""A strict, bounded reader of DER (ITU-T X.690): definite minimal lengths, single-byte tags, nothing skipped."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from warily.errors import FormatError
+
+BOOLEAN: Final = 0x01
+INTEGER: Final = 0x02
+BIT_STRING: Final = 0x03
+OCTET_STRING: Final = 0x04
+OID: Final = 0x06
+IA5_STRING: Final = 0x16
+UTC_TIME: Final = 0x17
+GENERALIZED_TIME: Final = 0x18
+SEQUENCE: Final = 0x30
+SET: Final = 0x31
+EXPLICIT: Final = 0xA0  # [0], constructed; add the number
+
+MAX_OID: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element: its tag, its content, and the whole encoding as received."""
+
+    tag: int
+    content: bytes
+    raw: bytes
+
+
+class DerReader:
+    """Reads the elements of one constructed content, in order."""
+
+    def __init__(self, data: bytes, *, what: str) -> None:
+        self._data = data
+        self._at = 0
+        self._what = what
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything was read."""
+        return self._at == len(self._data)
+
+    def has(self, tag: int) -> bool:
+        """Whether the next element has this tag."""
+        return self._at < len(self._data) and self._data[self._at] == tag
+
+    def take(self, tag: int, field: str) -> Element:
+        """The next element, which must have this tag."""
+        if not self.has(tag):
+            msg = f"{self._what}: {field} is missing or of another type"
+            raise FormatError(msg)
+        return self.any(field)
+
+    def any(self, field: str) -> Element:
+        """The next element, whatever its tag."""
+        start = self._at
+        head, length = self._head(field)
+        end = start + head + length
+        if end > len(self._data):
+            msg = f"{self._what}: {field} runs over the end"
+            raise FormatError(msg)
+        self._at = end
+        return Element(self._data[start], self._data[start + head : end], self._data[start:end])
+
+    def _head(self, field: str) -> tuple[int, int]:
+        """How long the header of the next element is, and the length it announces."""
+        head = self._data[self._at : self._at + 6]
+        if len(head) < 2 or head[0] & 0x1F == 0x1F:
+            msg = f"{self._what}: {field}: the header is cut short or has a long tag"
+            raise FormatError(msg)
+        if head[1] < 0x80:
+            return 2, head[1]
+        count = head[1] & 0x7F
+        length = int.from_bytes(head[2 : 2 + count], "big")
+        minimal = 1 <= count <= 4 and len(head) >= 2 + count and length >= max(0x80, 1 << (8 * (count - 1)))
+        if not minimal:
+            msg = f"{self._what}: {field}: the length is not minimal, indefinite or cut short"
+            raise FormatError(msg)
+        return 2 + count, length
+
+    def inside(self, tag: int, field: str) -> "DerReader":
+        """A reader of the next element's content."""
+        return DerReader(self.take(tag, field).content, what=f"{self._what}: {field}")
+
+    def integer(self, field: str, *, limit: int = 64) -> int:
+        """The next element as a non-negative INTEGER of at most `limit` content bytes."""
+        return unsigned(self.take(INTEGER, field).content, what=f"{self._what}: {field}", limit=limit)
+
+    def oid(self, field: str) -> str:
+        """The next element as a dotted OBJECT IDENTIFIER."""
+        return dotted(self.take(OID, field).content, what=f"{self._what}: {field}")
+
+    def finish(self) -> None:
+        """Nothing may follow."""
+        if not self.empty:
+            msg = f"{self._what}: {len(self._data) - self._at} unexpected bytes at the end"
+            raise FormatError(msg)
+
+
+def unsigned(content: bytes, *, what: str, limit: int = 64) -> int:
+    """The value of a non-negative, minimally encoded INTEGER."""
+    padded = len(content) > 1 and content[0] == 0 and content[1] < 0x80
+    if not content or len(content) > limit or content[0] >= 0x80 or padded:
+        msg = f"{what} is not a small non-negative integer"
+        raise FormatError(msg)
+    return int.from_bytes(content, "big")
+
+
+def dotted(content: bytes, *, what: str) -> str:
+    """An OBJECT IDENTIFIER as text."""
+    if not content or len(content) > MAX_OID or content[-1] >= 0x80:
+        msg = f"{what} is not an object identifier"
+        raise FormatError(msg)
+    arcs: list[int] = []
+    value = 0
+    for byte in content:
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            arcs.append(value)
+            value = 0
+    first = min(arcs[0] // 40, 2)
+    return ".".join(str(arc) for arc in (first, arcs[0] - 40 * first, *arcs[1:]))
+
+
+def only(data: bytes, tag: int, *, what: str) -> DerReader:
+    """A reader of the content of the one element that `data` is."""
+    outer = DerReader(data, what=what)
+    inner = outer.inside(tag, "outer element")
+    outer.finish()
+    return inner

@@ -1,0 +1,61 @@
+"""PEM (RFC 7468): labelled base64 blocks in text. Text outside the blocks is commentary and ignored."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Final
+
+from warily.errors import FormatError
+
+LIMIT: Final = 4 << 20
+MAX_BLOCKS: Final = 256
+MARK: Final = b"-----BEGIN "
+
+CERTIFICATE: Final = "CERTIFICATE"
+CRL: Final = "X509 CRL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One block: its label and the DER inside."""
+
+    label: str
+    der: bytes
+
+
+def decode_blocks(text: bytes) -> tuple[Block, ...]:
+    """Every block of `text` (at most 4 MiB), in order; at least one. Raises `FormatError`."""
+    if len(text) > LIMIT:
+        msg = f"PEM: {len(text)} bytes are over the limit of {LIMIT}"
+        raise FormatError(msg)
+    blocks: list[Block] = []
+    label: bytes | None = None
+    body: list[bytes] = []
+    for line in text.splitlines():
+        mark = line.strip()
+        if label is None and mark.startswith(MARK) and mark.endswith(b"-----"):
+            label, body = mark[len(MARK) : -5], []
+        elif label is not None and mark == b"-----END " + label + b"-----":
+            blocks.append(_block(label, b"".join(body)))
+            label = None
+        elif label is not None:
+            body.append(mark)
+    if label is not None or not 1 <= len(blocks) <= MAX_BLOCKS:
+        msg = f"PEM: a block is not closed, or there is none, or there are over {MAX_BLOCKS}"
+        raise FormatError(msg)
+    return tuple(blocks)
+
+
+def encode_block(block: Block) -> str:
+    """The block as text, 64 characters a line."""
+    text = base64.b64encode(block.der).decode("ascii")
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    return "\n".join([f"-----BEGIN {block.label}-----", *lines, f"-----END {block.label}-----", ""])
+
+
+def _block(label: bytes, body: bytes) -> Block:
+    try:
+        return Block(label=label.decode("ascii"), der=base64.b64decode(body, validate=True))
+    except (binascii.Error, UnicodeDecodeError):
+        msg = "PEM: a block is not base64"
+        raise FormatError(msg) from None

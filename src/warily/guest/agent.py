@@ -1,0 +1,142 @@
+"""The agent: attest, receive the keys, open the volumes, tell systemd, hold the lease.
+
+It ends in one of two ways: the broker ends the lease, or something was refused. The machine powers off
+after either; a refusal is one line on the console.
+"""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NoReturn, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
+
+from warily.errors import FormatError
+from warily.formats import guest_config
+from warily.formats._json import JsonObject
+from warily.formats.guest_config import VOLUME_SLOT, GuestConfig
+from warily.guest import broker, evidence, lease, network
+from warily.guest.broker import Unreachable
+from warily.guest.refusal import Refused, line
+from warily.guest.volume_stack import mount_volume, open_volume
+from warily.guest.words import BootWords
+from warily.release.binding import NONCE_SIZE
+from warily.release.grant import open_grant
+from warily.release.messages import GRANT_LIMIT, AttestRequest, Confirmation, Grant
+
+_T = TypeVar("_T")
+PATIENCE: Final = 90.0  # seconds until a broker that cannot be reached is given up
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 16.0
+COORDINATE: Final = 32
+
+
+def main() -> NoReturn:
+    """Runs until the machine is to end."""
+    try:
+        grant = start()
+        notify("READY=1")
+        lease.hold(grant)
+    except BaseException as error:  # noqa: BLE001  # whatever it was, the machine must not go on
+        say(line(error))
+        sys.exit(1)  # systemd's FailureAction powers off
+    say("warily: the broker ended the lease")
+    sys.exit(0)
+
+
+def start() -> Grant:
+    """Every declared volume is open and mounted, by a grant for this session. Raises `Refused`, `FormatError`."""
+    config = GuestConfig.decode(Path(guest_config.PATH).read_bytes())
+    words = BootWords.parse(Path("/proc/cmdline").read_text())
+    network.configure()
+    identity = evidence.identity()
+    grant = patiently(lambda: attest(config, identity, words.grantor))
+    secrets = {volume.name: volume for volume in grant.volumes}
+    for place, spec in enumerate(config.volumes):
+        if spec.name not in secrets:
+            raise Refused("grant.volume", f"the grant has no key for volume {spec.name}")
+        opened = open_volume(VOLUME_SLOT + place, spec, secrets[spec.name], identity)
+        mount_volume(opened.node, spec)
+        if opened.unconfirmed is not None:
+            confirm(grant, spec.name, opened.unconfirmed)
+        say(f"warily: volume {spec.name} {'is new' if opened.unconfirmed else 'is open'}")
+    return grant
+
+
+def attest(config: GuestConfig, identity: bytes, grantor: bytes) -> Grant:
+    """One round: nonce, evidence, grant. Each has its own session key. Raises `Unreachable`, `Refused`."""
+    nonce = _nonce(broker.post("/v1/nonce", b"{}"))
+    session_key = generate_private_key(SECP256R1())
+    point = _point(session_key)
+    request = AttestRequest(
+        nonce=nonce,
+        session_key=point,
+        identity=identity,
+        evidence=evidence.collect(nonce=nonce, session_key=point),
+        volumes=tuple(volume.name for volume in config.volumes),
+    )
+    answer = JsonObject.parse(broker.post("/v1/attest", request.encode()), what="attest answer", limit=2 * GRANT_LIMIT)
+    sealed = answer.text("grant", limit=2 * GRANT_LIMIT)
+    answer.finish()
+    return open_grant(sealed, session_key=session_key, grantor=grantor, nonce=nonce, identity=identity)
+
+
+def patiently(attempt: Callable[[], _T]) -> _T:
+    """What `attempt` returns, tried again with growing pauses while the broker cannot be reached.
+
+    Raises `Refused` once `PATIENCE` has run out: without a broker there is no key, and nothing is formatted.
+    """
+    deadline = time.monotonic() + PATIENCE
+    wait = FIRST_PAUSE
+    while True:
+        try:
+            return attempt()
+        except Unreachable as reason:
+            if time.monotonic() + wait > deadline:
+                raise Refused("broker.unreachable", f"no broker within {PATIENCE:.0f} s: {reason}") from None
+            say(f"warily: waiting for the broker: {reason}")
+        time.sleep(wait)
+        wait = min(2 * wait, LONGEST_PAUSE)
+
+
+def confirm(grant: Grant, volume: str, descriptor: bytes) -> None:
+    """The broker knows that the volume was made, and will never again grant a key to format it."""
+    message = Confirmation.make(
+        session=grant.session, volume=volume, descriptor=descriptor, lease_key=grant.lease_key
+    ).encode()
+    patiently(lambda: broker.post("/v1/confirm", message))
+
+
+def _nonce(body: bytes) -> bytes:
+    answer = JsonObject.parse(body, what="nonce answer", limit=4096)
+    nonce = answer.octets("nonce", limit=NONCE_SIZE)
+    answer.finish()
+    if len(nonce) != NONCE_SIZE:
+        msg = f"nonce answer: {len(nonce)} bytes, not {NONCE_SIZE}"
+        raise FormatError(msg)
+    return nonce
+
+
+def _point(key: EllipticCurvePrivateKey) -> bytes:
+    """The public half as an uncompressed point (SEC 1, section 2.3.3)."""
+    numbers = key.public_key().public_numbers()
+    return b"\x04" + numbers.x.to_bytes(COORDINATE, "big") + numbers.y.to_bytes(COORDINATE, "big")
+
+
+def notify(state: str) -> None:
+    """The service's state is known to systemd (sd_notify(3)), where systemd started it."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        channel.sendto(state.encode(), address)
+
+
+def say(text: str) -> None:
+    """One line on the console, with the seconds since the kernel started."""
+    print(f"{text} [{time.clock_gettime(time.CLOCK_BOOTTIME):.1f} s]", flush=True)

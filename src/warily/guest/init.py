@@ -1,0 +1,122 @@
+"""The first program of the guest: from the measured command line to a root that the kernel checks.
+
+It takes its parameters from the command line alone, never reads a superblock before dm-verity stands
+below it, and knows two endings: the root's own init, or power off with one line that says why.
+"""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from warily.formats import dm_tables
+from warily.formats.guest_config import HASH_SLOT, ROOT_SLOT
+from warily.guest import kernel
+from warily.guest.devices import block_device
+from warily.guest.dm import DeviceMapper, number
+from warily.guest.kernel import Mount
+from warily.guest.refusal import Refused, line
+from warily.guest.words import BootWords
+
+MODULES: Final = Path("/usr/lib/modules")
+ORDER: Final = MODULES / "order"
+ROOT: Final = Path("/sysroot")
+INIT: Final = "/usr/lib/systemd/systemd"
+BLOCK: Final = 4096
+DIGESTS_PER_BLOCK: Final = 128
+LATCHES: Final = ("kernel/modules_disabled", "kernel/kexec_load_disabled")
+API: Final = (
+    ("devtmpfs", "/dev", Mount.NOSUID | Mount.NOEXEC, "mode=0755"),
+    ("proc", "/proc", Mount.NOSUID | Mount.NODEV | Mount.NOEXEC, ""),
+    ("sysfs", "/sys", Mount.NOSUID | Mount.NODEV | Mount.NOEXEC, ""),
+    ("tmpfs", "/run", Mount.NOSUID | Mount.NODEV | Mount.NOEXEC, "mode=0755,size=20%"),
+)
+
+
+def main() -> None:
+    """The root's init runs in place of this program, or the machine is off."""
+    try:
+        boot()
+    except BaseException as error:  # noqa: BLE001  # whatever it was, there is no shell behind it
+        print(line(error), flush=True)
+        kernel.power_off()
+        sys.exit(1)  # the kernel panics when its first program ends
+
+
+def boot() -> None:
+    """Every step from the bare kernel to the checked root. Raises `Refused` or `OSError`."""
+    for kind, target, flags, options in API:
+        kernel.mount(kind, target, kind, flags, options)
+    words = BootWords.parse(Path("/proc/cmdline").read_text())
+    load_modules()
+    close_latches()
+    node = open_root(words)
+    kernel.mount(str(node), str(ROOT), "erofs", Mount.READONLY | Mount.NODEV)
+    enter_root()
+
+
+def load_modules() -> None:
+    """Every module of the initial RAM file system is loaded, but for drivers whose hardware is not there."""
+    for entry in ORDER.read_text().split():
+        name, _, optional = entry.partition("?")
+        try:
+            kernel.load_module(MODULES / name)
+        except OSError:
+            if optional != "optional":
+                raise
+
+
+def close_latches() -> None:
+    """No module and no other kernel can be loaded until the next boot."""
+    for latch in LATCHES:
+        path = Path("/proc/sys") / latch
+        path.write_text("1\n")
+        if path.read_text().strip() != "1":
+            raise Refused("latch.open", f"{latch} did not stay closed")
+
+
+def open_root(words: BootWords) -> Path:
+    """The node of the dm-verity device over the root disk and its hash disk."""
+    data = block_device(ROOT_SLOT, "root", at_least=words.blocks * BLOCK)
+    hashes = block_device(HASH_SLOT, "root-hashes", at_least=tree_blocks(words.blocks) * BLOCK)
+    table = dm_tables.verity(
+        data=number(data), hashes=number(hashes), blocks=words.blocks, root=words.root, salt=words.salt
+    )
+    with DeviceMapper() as mapper:
+        return mapper.create("warily-root", [table], readonly=True)
+
+
+def tree_blocks(blocks: int) -> int:
+    """How many blocks the hash tree over `blocks` data blocks has (dm-verity format 1, SHA-256)."""
+    total = 0
+    while blocks > 1:
+        blocks = -(-blocks // DIGESTS_PER_BLOCK)
+        total += blocks
+    return max(total, 1)
+
+
+def enter_root() -> None:
+    """The checked root is `/`, the memory of the old one is free, and the root's init runs as PID 1."""
+    for _, target, _, _ in API:
+        kernel.mount(target, f"{ROOT}{target}", "", Mount.MOVE)
+    os.chdir(ROOT)
+    _forget_initramfs()
+    kernel.mount(".", "/", "", Mount.MOVE)
+    os.chroot(".")
+    os.chdir("/")
+    os.execve(INIT, [INIT], {"TERM": "dumb", "PATH": "/usr/sbin:/usr/bin"})  # noqa: S606  # no shell is wanted
+
+
+def _forget_initramfs() -> None:
+    """Delete the files of the initial RAM file system; folders and other file systems are left alone."""
+    device = Path("/").stat().st_dev
+    for folder, below, files in os.walk("/", topdown=True):
+        below[:] = [name for name in below if os.lstat(f"{folder}/{name}").st_dev == device]
+        for name in files:
+            with suppress(OSError):
+                os.unlink(f"{folder}/{name}")  # noqa: PTH108  # pathlib may no longer be importable here
+
+
+if __name__ == "__main__":
+    main()

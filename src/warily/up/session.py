@@ -1,0 +1,190 @@
+"""`warily up`: from a project to a running, attested machine with its volumes open, and back down again."""
+
+import fcntl
+import hashlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from warily.core import built
+from warily.core.declaration import Platform
+from warily.core.manifest import Manifest, PortSpec
+from warily.errors import HostError
+from warily.formats._json import canonical
+from warily.host import keys
+from warily.host.progress import Progress
+from warily.image.build import build
+from warily.launch import readiness
+from warily.launch.plan import Accelerator, Plan, plan
+from warily.launch.rehearsal_keys import hierarchy
+from warily.launch.rehearsal_sp import Processor
+from warily.launch.runner import Machine, choose_ports, pipe_command
+from warily.posture.facts import Facts
+from warily.release.signing import verify_manifest
+from warily.up.broker import Broker, Operator, passphrase_file
+from warily.up.machine import Home, check_image, disks, identity
+from warily.up.watch import Watch
+
+UP: Final = "up.json"
+LEASE_SECONDS: Final = 4
+SHUT_DOWN_WITHIN: Final = 30.0
+SAID_BY_GUEST: Final = "warily: "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A machine that is up: what is known of it, where its ports are, how long it took in seconds."""
+
+    facts: Facts
+    ports: tuple[PortSpec, ...]
+    identity: bytes
+    machine: Machine
+    seconds: float
+
+
+def planned(project: Path, tee: Platform, progress: Progress) -> Plan:
+    """The launch that `up` would make, with nothing started. The image is built where it is missing."""
+    home, manifest = _image(project, progress)
+    accelerator = readiness.accelerator(home.machine) if tee is Platform.REHEARSAL else Accelerator.KVM
+    return plan(
+        manifest,
+        tee=tee,
+        image=str(home.image),
+        run=str(home.machine),
+        volumes=disks(home, manifest),
+        broker=("127.0.0.1", 0),
+        accelerator=accelerator,
+        host_data=identity(home, manifest.name),
+        id_block=None,
+        pipe=pipe_command(),
+    )
+
+
+@contextmanager
+def running(project: Path, tee: Platform, progress: Progress) -> Iterator[Running]:
+    """The project's machine, up inside the block: attested, volumes open, ports answering.
+
+    Raises `Rejected` where the broker refuses it, `HostError` where this machine lacks something, or the
+    guest ends early.
+    """
+    readiness.require(tee)
+    home, manifest = _image(project, progress)
+    started = time.monotonic()
+    with ExitStack() as opened:
+        opened.enter_context(_alone(home))
+        root = hierarchy(home.rehearsal) if tee is Platform.REHEARSAL else None
+        trusted = () if root is None else ("--rehearsal-root", hashlib.sha256(root.ark).hexdigest())
+        broker = opened.enter_context(Broker(home.broker, [*_broker_arguments(home), *trusted]))
+        ports = choose_ports(manifest.ports)
+        name = identity(home, manifest.name)
+        folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="warily-up-"))
+        with progress.step("start the verifier and key broker"):
+            operator = broker.wait_until_ready()
+        launch = plan(
+            manifest,
+            tee=tee,
+            image=str(home.image),
+            run=folder,
+            volumes=disks(home, manifest),
+            broker=(operator.host, operator.port),
+            accelerator=readiness.accelerator(home.machine) if root else Accelerator.KVM,
+            host_data=name,
+            id_block=None,
+            pipe=pipe_command(),
+            ports=ports,
+        )
+        with progress.step("measure and start the machine"):
+            if root is not None:
+                opened.enter_context(Processor(launch, root))
+            machine = opened.enter_context(_machine(launch, home, progress))
+        opened.enter_context(_announced(home, operator, name))
+        watch = Watch(machine=machine, operator=operator, manifest=manifest, identity=name)
+        facts = watch.until_up(ports, progress)
+        opened.callback(_shut_down, machine, operator, name, progress)
+        took = time.monotonic() - started
+        yield Running(facts=facts, ports=ports, identity=name, machine=machine, seconds=took)
+
+
+def _image(project: Path, progress: Progress) -> tuple[Home, Manifest]:
+    """The project's image, built or reused, and found to be the one its owner signed."""
+    home = Home.of(project)
+    build(project, progress=progress)
+    owner = keys.public_bytes(keys.signing_key("owner"))
+    manifest = verify_manifest((home.image / built.SIGNED_MANIFEST).read_bytes(), frozenset({owner}))
+    with progress.step("check the image against its signed manifest"):
+        check_image(home, manifest)
+    return home, manifest
+
+
+def _broker_arguments(home: Home) -> tuple[str, ...]:
+    manifest = home.image / built.SIGNED_MANIFEST
+    passphrase = passphrase_file(home.broker)
+    return ("--manifest", str(manifest), "--kek-file", str(passphrase), "--lease", str(LEASE_SECONDS))
+
+
+def _machine(launch: Plan, home: Home, progress: Progress) -> Machine:
+    """The machine, whose own remarks are passed on and whose console is kept."""
+    log = home.machine / "console.log"
+    log.unlink(missing_ok=True)
+
+    def hear(line: str) -> None:
+        if line.startswith(SAID_BY_GUEST):
+            progress.say(f"guest: {line.removeprefix(SAID_BY_GUEST)}")
+
+    return Machine(launch, log=log, on_line=hear)
+
+
+@contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """No other `up` runs this project's machine meanwhile."""
+    with (home.machine / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"the machine of {home.project} is up already"
+            raise HostError(message, hint="`warily posture --live` shows it; Ctrl-C in its terminal ends it") from None
+        yield
+
+
+@contextmanager
+def _announced(home: Home, operator: Operator, name: bytes) -> Iterator[None]:
+    """Other verbs find the machine by `up.json` while it runs."""
+    path = home.machine.parent / UP
+    facts = {"broker": operator.address, "token_file": str(operator.token_file.absolute()), "identity": name.hex()}
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(canonical(facts))
+    fresh.replace(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _shut_down(machine: Machine, operator: Operator, name: bytes, progress: Progress) -> None:
+    """The guest ended its services, unmounted its volumes and powered off; or it was stopped."""
+    if not machine.running:
+        return
+    with progress.step("shut down"):
+        with suppress(HostError):  # without a broker the guest is stopped below
+            operator.post(f"/v1/operator/vms/{name.hex()}/end")
+        if machine.wait(SHUT_DOWN_WITHIN) is None:
+            machine.terminate()
+
+
+def now() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(tz=UTC)  # noqa: TID251  # `up` acts in the present
+
+
+def wait_for_end(machine: Machine) -> None:
+    """The machine ended, or somebody pressed Ctrl-C."""
+    with suppress(KeyboardInterrupt):
+        machine.wait()
+    sys.stderr.write("\n" if os.isatty(2) else "")

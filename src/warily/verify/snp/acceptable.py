@@ -1,0 +1,281 @@
+"""Is the report what the relying party wants: a table of rules, each over one field of the expectation.
+
+Every rule runs, so that one look shows everything that is wrong. The first three concern what a working
+processor can never report; no expectation waives them.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import IntFlag
+from typing import Final
+
+from warily.core.expect import BitRule, SnpExpect
+from warily.core.finding import Finding, Waived, failed, passed, waived
+from warily.formats.snp_report import (
+    HOST_REQUESTED,
+    NO_MIGRATION_AGENT,
+    PLATFORM_BITS,
+    POLICY_BITS,
+    PlatformBit,
+    PolicyBit,
+    SnpReport,
+    Tcb,
+    TcbLayout,
+    firmware_version,
+)
+
+Rule = Callable[[SnpReport, TcbLayout, SnpExpect], Finding]
+
+_UNPREDICTED: Final = "`warily measure` says what an image should report"
+
+
+def policy_is_well_formed(report: SnpReport, _: TcbLayout, __: SnpExpect) -> Finding:
+    """Policy bit 17, which must be one, is one."""
+    check = "snp.policy.reserved"
+    if not report.policy & PolicyBit.RESERVED_ONE:
+        return failed(check, expected="policy bit 17 is one", found=f"policy {report.policy:#x}")
+    return passed(check)
+
+
+def committed_is_within_current(report: SnpReport, layout: TcbLayout, _: SnpExpect) -> Finding:
+    """The committed TCB and firmware version are not above the current ones."""
+    check = "snp.tcb.committed"
+    committed, current = Tcb.decode(report.committed_tcb, layout), Tcb.decode(report.current_tcb, layout)
+    if not committed.is_within(current):
+        return failed(check, expected=f"at most current: {current}", found=str(committed))
+    newest, kept = firmware_version(report.current_version), firmware_version(report.committed_version)
+    if kept > newest:
+        return failed(check, expected=f"at most firmware {_version(newest)}", found=_version(kept))
+    return passed(check)
+
+
+def reported_is_within_committed(report: SnpReport, layout: TcbLayout, _: SnpExpect) -> Finding:
+    """The reported TCB is not above the committed one."""
+    check = "snp.tcb.reported"
+    reported, committed = Tcb.decode(report.reported_tcb, layout), Tcb.decode(report.committed_tcb, layout)
+    if not reported.is_within(committed):
+        return failed(check, expected=f"at most committed: {committed}", found=str(reported))
+    return passed(check)
+
+
+def guest_asked(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+    """A guest asked for the report, not the host (VMPL 0xFFFFFFFF)."""
+    check = "snp.vmpl.guest"
+    if isinstance(want.vmpls, Waived):
+        return waived(check, want.vmpls)
+    if report.vmpl == HOST_REQUESTED:
+        hint = "such a report says nothing of who holds the session key"
+        return failed(check, expected="a report that a guest asked for", found="asked for by the host", hint=hint)
+    return passed(check)
+
+
+def vmpl_is_allowed(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+    """The privilege level that asked for the report (VMPL) is one of those expected."""
+    check = "snp.vmpl"
+    if isinstance(want.vmpls, Waived):
+        return waived(check, want.vmpls)
+    if report.vmpl not in want.vmpls:
+        return failed(check, expected=", ".join(map(str, sorted(want.vmpls))), found=f"VMPL {report.vmpl}")
+    return passed(check, found=f"VMPL {report.vmpl}")
+
+
+def policy_is_wanted(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+    """The guest policy has every required bit and no forbidden one (debug, for instance)."""
+    return _bits("snp.policy", report.policy, want.policy, PolicyBit)
+
+
+def platform_is_wanted(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+    """The platform information has every required bit and no forbidden one (alias check, SMT and so on)."""
+    return _bits("snp.platform", report.platform_info, want.platform, PlatformBit)
+
+
+def bits_are_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+    """No policy or platform bit is set that this version cannot name, unless those are acceptable."""
+    check = "snp.unknown-bits"
+    if isinstance(want.unknown_bits, Waived):
+        return waived(check, want.unknown_bits)
+    unknown = [f"policy bit {bit}" for bit in bit_numbers(report.policy & ~POLICY_BITS)]
+    unknown += [f"platform bit {bit}" for bit in bit_numbers(report.platform_info & ~PLATFORM_BITS)]
+    if unknown and not want.unknown_bits:
+        hint = "newer firmware says something that this version of warily cannot judge"
+        return failed(check, expected="only bits that have a name", found=", ".join(unknown)[:200], hint=hint)
+    return passed(check, found=", ".join(unknown)[:200])
+
+
+def migration_is_wanted(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+    """No migration agent may move the guest, unless the expectation allows one."""
+    check = "snp.migration-agent"
+    if isinstance(want.migration_agent, Waived):
+        return waived(check, want.migration_agent)
+    allowed = bool(report.policy & PolicyBit.MIGRATE_MA)
+    bound = report.report_id_ma != NO_MIGRATION_AGENT
+    if (allowed or bound) and not want.migration_agent:
+        return failed(check, expected="no migration agent", found="bound" if bound else "allowed by the policy")
+    return passed(check, found="bound" if bound else "none")
+
+
+def firmware_is_committed(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+    """The running firmware is committed: the host cannot go back to an older one (unless that is acceptable)."""
+    check = "snp.firmware.committed"
+    if isinstance(want.provisional_firmware, Waived):
+        return waived(check, want.provisional_firmware)
+    settled = (report.committed_tcb, report.committed_version) == (report.current_tcb, report.current_version)
+    if not settled and not want.provisional_firmware:
+        expected = f"committed {report.current_tcb:016x}"
+        return failed(check, expected=expected, found=f"{report.committed_tcb:016x}: provisional firmware runs")
+    return passed(check, found="committed" if settled else "provisional")
+
+
+def tcb_is_recent_enough(report: SnpReport, layout: TcbLayout, want: SnpExpect) -> Finding:
+    """Reported, committed, current and launch TCB reach the floor in every component."""
+    check = "snp.tcb.floor"
+    if isinstance(want.tcb_floor, Waived):
+        return waived(check, want.tcb_floor)
+    floor = want.tcb_floor
+    least = {part: getattr(floor, part) for part in ("fmc", "bootloader", "tee", "snp", "microcode")}
+    below = []
+    for name in ("reported", "committed", "current", "launch"):
+        levels = Tcb.decode(getattr(report, f"{name}_tcb"), layout).components()
+        below += [
+            f"{name} {part} {levels.get(part, 0)} < {level}"
+            for part, level in least.items()
+            if levels.get(part, 0) < level
+        ]
+    if below:
+        wanted = " ".join(f"{part} {level}" for part, level in least.items() if level)
+        return failed(check, expected=f"at least {wanted}", found="; ".join(below)[:300])
+    return passed(check)
+
+
+def guest_svn_is_recent_enough(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+    """GUEST_SVN, from the ID block, reaches the least one expected."""
+    check = "snp.guest-svn"
+    if isinstance(want.guest_svn, Waived):
+        return waived(check, want.guest_svn)
+    if report.guest_svn < want.guest_svn:
+        return failed(check, expected=f"at least {want.guest_svn}", found=str(report.guest_svn))
+    return passed(check, found=str(report.guest_svn))
+
+
+def measurement_is_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+    """MEASUREMENT is one of the expected launch digests."""
+    return _one_of("snp.measurement", report.measurement, want.measurements, hint=_UNPREDICTED)
+
+
+def report_data_is_ours(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+    """REPORT_DATA is what the relying party made for this one request: the report is fresh and bound."""
+    hint = "the report answers another request: replayed, or bound to another session key"
+    return _equal("snp.report-data", report.report_data, want.report_data, hint=hint)
+
+
+def host_data_is_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+    """HOST_DATA, which the host gave at launch, is one of those expected."""
+    return _one_of("snp.host-data", report.host_data, want.host_data)
+
+
+def chip_is_listed(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+    """CHIP_ID is on the list of machines that may run the guest."""
+    return _one_of("snp.chip.listed", report.chip_id, want.chip_ids)
+
+
+def id_key_is_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+    """The key that signed the ID block is one of those expected."""
+    return _one_of("snp.id-key", report.id_key_digest, want.id_key_digests)
+
+
+def author_key_is_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+    """The author key above the ID key is one of those expected, and the report says that it counts."""
+    check = "snp.author-key"
+    if not isinstance(want.author_key_digests, Waived) and not report.has_author_key:
+        return failed(check, expected="an author key", found="AUTHOR_KEY_EN is not set")
+    return _one_of(check, report.author_key_digest, want.author_key_digests)
+
+
+def family_is_wanted(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+    """FAMILY_ID, from the ID block, is the one expected."""
+    return _equal("snp.family-id", report.family_id, want.family_id)
+
+
+def image_is_wanted(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+    """IMAGE_ID, from the ID block, is the one expected."""
+    return _equal("snp.image-id", report.image_id, want.image_id)
+
+
+# The definition of "acceptable". The reference page is generated from the table.
+RULES: Final[dict[str, Rule]] = {
+    "snp.policy.reserved": policy_is_well_formed,
+    "snp.tcb.committed": committed_is_within_current,
+    "snp.tcb.reported": reported_is_within_committed,
+    "snp.vmpl.guest": guest_asked,
+    "snp.vmpl": vmpl_is_allowed,
+    "snp.policy": policy_is_wanted,
+    "snp.migration-agent": migration_is_wanted,
+    "snp.platform": platform_is_wanted,
+    "snp.unknown-bits": bits_are_known,
+    "snp.tcb.floor": tcb_is_recent_enough,
+    "snp.firmware.committed": firmware_is_committed,
+    "snp.measurement": measurement_is_known,
+    "snp.report-data": report_data_is_ours,
+    "snp.host-data": host_data_is_known,
+    "snp.guest-svn": guest_svn_is_recent_enough,
+    "snp.chip.listed": chip_is_listed,
+    "snp.id-key": id_key_is_known,
+    "snp.author-key": author_key_is_known,
+    "snp.family-id": family_is_wanted,
+    "snp.image-id": image_is_wanted,
+}
+
+
+def acceptable(report: SnpReport, layout: TcbLayout, want: SnpExpect) -> tuple[Finding, ...]:
+    """One finding for every rule, over an authentic report of a product with this TCB layout."""
+    return tuple(rule(report, layout, want) for rule in RULES.values())
+
+
+def bit_numbers(value: int) -> list[int]:
+    """The numbers of the bits that are set, least first."""
+    return [bit for bit in range(value.bit_length()) if value >> bit & 1]
+
+
+def bit_names(value: int, kind: type[IntFlag]) -> list[str]:
+    """The bits that are set, by name, or by number where they have none."""
+    names = {int(member): member.name or "" for member in kind}
+    return [names.get(1 << bit, f"bit {bit}") for bit in bit_numbers(value)]
+
+
+def _bits(check: str, value: int, rule: BitRule | Waived, kind: type[IntFlag]) -> Finding:
+    if isinstance(rule, Waived):
+        return waived(check, rule)
+    missing = bit_names(rule.required & ~value, kind)
+    present = bit_names(rule.forbidden & value, kind)
+    if missing or present:
+        found = [f"{name} is clear" for name in missing] + [f"{name} is set" for name in present]
+        expected = [f"{name} set" for name in missing] + [f"{name} clear" for name in present]
+        return failed(check, expected=", ".join(expected), found=", ".join(found))
+    return passed(check, found=f"{value:#x}")
+
+
+def _one_of(check: str, value: bytes, allowed: Iterable[bytes] | Waived, *, hint: str = "") -> Finding:
+    if isinstance(allowed, Waived):
+        return waived(check, allowed)
+    known = sorted(allowed)
+    if value in known:
+        return passed(check, found=_short(value))
+    listed = ", ".join(_short(entry) for entry in known[:4])
+    expected = f"one of {len(known)}: {listed}" if known else "nothing is on the list"
+    return failed(check, expected=expected, found=_short(value), hint=hint)
+
+
+def _equal(check: str, value: bytes, wanted: bytes | Waived, *, hint: str = "") -> Finding:
+    if isinstance(wanted, Waived):
+        return waived(check, wanted)
+    if value != wanted:
+        return failed(check, expected=_short(wanted), found=_short(value), hint=hint)
+    return passed(check, found=_short(value))
+
+
+def _short(value: bytes) -> str:
+    """The first eight bytes in hex: enough to tell values apart by eye."""
+    return f"{value.hex()[:16]}…"
+
+
+def _version(version: tuple[int, int, int]) -> str:
+    return ".".join(map(str, version))

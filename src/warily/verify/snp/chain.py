@@ -1,0 +1,132 @@
+"""Pick, from everything offered, the certificates that could vouch for one report. Nothing is trusted here."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from warily.core.collateral import SnpCollateral
+from warily.core.evidence import SnpEvidence
+from warily.errors import FormatError
+from warily.formats.snp_report import SnpReport
+from warily.formats.x509 import Certificate, RevocationList
+from warily.verify import x509
+from warily.verify.snp.leaf import KIND_OF, Leaf, leaf_kind, read_leaf
+from warily.verify.snp.products import Product, by_name, by_root, is_root, pinned
+
+MAX_CERTIFICATES: Final = 64
+MAX_CRLS: Final = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """Whose word authenticity rests on. `product` is what a pinned ARK signs for; a rehearsal root signs for any."""
+
+    name: str
+    rehearsal: bool
+    product: Product | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A report, the certificates picked for it, and everything else its checks look at."""
+
+    raw: bytes = field(repr=False)
+    report: SnpReport
+    at: datetime
+    rehearsal_roots: frozenset[bytes]
+    offered: tuple[Certificate, ...]
+    crls: tuple[RevocationList, ...]
+    leaf: Leaf | None
+    intermediate: Certificate | None
+    root: Certificate | None
+
+    def chain(self) -> tuple[Leaf, Certificate, Certificate]:
+        """Leaf, intermediate and root. Only for checks that come after those which found all three."""
+        if self.leaf is None or self.intermediate is None or self.root is None:
+            msg = "the chain is not complete"
+            raise LookupError(msg)
+        return self.leaf, self.intermediate, self.root
+
+    @property
+    def anchor(self) -> Anchor | None:
+        """The trust anchor that the root is: AMD's own by its key, or a rehearsal root by its fingerprint."""
+        if self.root is None:
+            return None
+        product = by_root(self.root)
+        if product is not None:
+            return Anchor(name=f"AMD ARK-{product.kds}", rehearsal=False, product=product)
+        print_ = x509.fingerprint(self.root)
+        if print_ in self.rehearsal_roots:
+            return Anchor(name=f"rehearsal root {print_.hex()[:16]}", rehearsal=True, product=None)
+        return None
+
+    @property
+    def product(self) -> Product | None:
+        """The product that the leaf names, None where this version does not know it."""
+        return None if self.leaf is None else by_name(self.leaf.product_name)
+
+
+def pick(evidence: SnpEvidence, collateral: SnpCollateral, *, rehearsal_roots: frozenset[bytes], at: datetime) -> Case:
+    """The case that evidence and collateral make. Raises `FormatError` for a malformed report or certificate.
+
+    Collateral comes before the certificates that the evidence brought. Pinned authorities complete the chain
+    only where no authority of that rank was offered: what was offered is judged, not silently replaced.
+    """
+    report = SnpReport.unpack(evidence.report)
+    ders = dict.fromkeys((*collateral.certificates, *evidence.certificates))
+    if len(ders) > MAX_CERTIFICATES or len(collateral.crls) > MAX_CRLS:
+        msg = f"over {MAX_CERTIFICATES} certificates or {MAX_CRLS} revocation lists"
+        raise FormatError(msg)
+    offered = tuple(x509.decoded(der) for der in ders)
+    crls = tuple(RevocationList.decode(der) for der in collateral.crls)
+    leaf = _leaf(report, offered, at)
+    intermediate = _issuer(leaf.certificate if leaf else None, _rank(offered, is_intermediate))
+    root = _issuer(intermediate, _rank(offered, is_root)) or next(filter(is_root, offered), None)
+    return Case(
+        raw=evidence.report,
+        report=report,
+        at=at,
+        rehearsal_roots=rehearsal_roots,
+        offered=offered,
+        crls=crls,
+        leaf=leaf,
+        intermediate=intermediate,
+        root=root,
+    )
+
+
+def is_intermediate(certificate: Certificate) -> bool:
+    """Whether the certificate is an authority, and not by its own word."""
+    return certificate.is_authority and not is_root(certificate)
+
+
+def _rank(offered: Sequence[Certificate], belongs: Callable[[Certificate], bool]) -> tuple[Certificate, ...]:
+    """The authorities of one rank that were offered, or else the pinned ones."""
+    return tuple(filter(belongs, offered)) or tuple(filter(belongs, pinned()))
+
+
+def _issuer(child: Certificate | None, candidates: Sequence[Certificate]) -> Certificate | None:
+    """The candidate that signed `child`; else one that at least has the right name; else None."""
+    if child is None:
+        return None
+    named = [candidate for candidate in candidates if candidate.subject == child.issuer]
+    signers = (candidate for candidate in named if x509.is_signed_by(child, candidate))
+    return next(signers, named[0] if named else None)
+
+
+def _leaf(report: SnpReport, offered: Sequence[Certificate], at: datetime) -> Leaf | None:
+    """The leaf that fits the report best: of its kind, of its chip and TCB, and in date."""
+    wanted = KIND_OF.get(report.signing_key)
+    leaves = [read_leaf(certificate.raw) for certificate in offered if leaf_kind(certificate) is wanted]
+    found = [leaf for leaf in leaves if leaf is not None]
+    return max(found, key=lambda leaf: _fit(leaf, report, at), default=None)
+
+
+def _fit(leaf: Leaf, report: SnpReport, at: datetime) -> tuple[bool, bool, bool]:
+    product = by_name(leaf.product_name)
+    return (
+        leaf.hardware_id is None or report.chip_id.startswith(leaf.hardware_id),
+        product is not None and leaf.tcb(product.tcb) == report.reported_tcb,
+        x509.is_valid_at(leaf.certificate, at),
+    )
