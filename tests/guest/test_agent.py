@@ -98,4 +98,5 @@ def test_the_hash_tree_has_the_size_of_veritysetups(blocks: int, tree: int) -> N
 
 def test_the_console_line_is_one_line() -> None:
     assert line(Refused("volume.blank", "x\ny\x1b[2J")) == "warily: refused: volume.blank: x y [2J"
+    assert line(FormatError("x")) == "warily: refused: format: x"
     assert line(OSError(5, "gone")).startswith("warily: refused: internal.OSError: ")

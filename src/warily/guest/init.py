@@ -39,7 +39,7 @@ def main() -> None:
     try:
         boot()
     except BaseException as error:  # noqa: BLE001  # whatever it was, there is no shell behind it
-        print(line(error), flush=True)
+        print(f"\n{line(error)}", flush=True)  # firmware may have left the cursor in the middle of a line
         kernel.power_off()
         sys.exit(1)  # the kernel panics when its first program ends
 

@@ -21,6 +21,12 @@ class Refused(WarilyError):  # noqa: N818  # a decision, named as one
 
 def line(error: BaseException) -> str:
     """What the console says of the error that stopped the guest: one line, without control characters."""
-    check = error.check if isinstance(error, Refused) else f"internal.{type(error).__name__}"
+    match error:
+        case Refused():
+            check = error.check
+        case WarilyError():
+            check = error.code
+        case _:
+            check = f"internal.{type(error).__name__}"
     text = "".join(mark if mark.isprintable() else " " for mark in str(error))[:500]
     return f"warily: refused: {check}: {text}"

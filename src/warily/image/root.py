@@ -150,6 +150,8 @@ chroot . /usr/bin/env -C / /usr/bin/python3 -I -m compileall -q --invalidation-m
     $(for name in usr/lib/python3* usr/lib/warily usr/local/lib; do echo "/$name"; done)
 {removed}
 mkdir -p ./sys ./proc ./dev ./run ./tmp ./var
+# So that an ordinary user can pack what root owns.
+find . -xdev ! -type l ! -perm -u=r -exec chmod u+r {{}} +
 # Nobody logs in, so nobody needs to become somebody else.
 find ./usr ./etc -xdev -type f -perm /6000 -exec chmod a-s {{}} +
 """

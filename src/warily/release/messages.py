@@ -11,7 +11,7 @@ over a `Grant`. Refusals are RFC 9457 problem documents: 400 malformed, 403 reje
 """
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Self
 
@@ -84,7 +84,7 @@ class VolumeGrant:
     """
 
     name: str
-    secret: bytes
+    secret: bytes = field(repr=False)
     state: VolumeState
     descriptor: bytes | None
 
@@ -97,7 +97,7 @@ class Grant:
     session_key_digest: bytes
     identity: bytes
     session: str
-    lease_key: bytes
+    lease_key: bytes = field(repr=False)
     lease_seconds: int
     volumes: tuple[VolumeGrant, ...]
 

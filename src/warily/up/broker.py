@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from warily.errors import HostError
+from warily.host.run import find
 
-READY_WITHIN: Final = 30.0
 ANSWER_WITHIN: Final = 10.0
 STOP_WITHIN: Final = 5.0
 LIMIT: Final = 8 << 20
-PASSPHRASE: Final = "kek.passphrase"
+PASSPHRASE: Final = "kek.passphrase"  # noqa: S105  # a file's name
 TOKEN: Final = "operator.token"  # noqa: S105  # a file's name
 
 
@@ -39,7 +39,11 @@ class Broker:
         self._log = folder / "broker.log"
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "warily", "serve", "--json", "--state", str(self._folder), *self._arguments]
+        command = [
+            *(find("setpriv", package="util-linux"), "--pdeathsig", "TERM", "--"),
+            *(sys.executable, "-m", "warily", "serve", "--json", "--state", str(self._folder)),
+            *self._arguments,
+        ]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
                 command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, process_group=0

@@ -1,15 +1,13 @@
 """`warily up`: from a project to a running, attested machine with its volumes open, and back down again."""
 
 import fcntl
-import hashlib
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +21,8 @@ from warily.host.progress import Progress
 from warily.image.build import build
 from warily.launch import readiness
 from warily.launch.plan import Accelerator, Plan, plan
-from warily.launch.rehearsal_keys import hierarchy
-from warily.launch.rehearsal_sp import Processor
+from warily.launch.rehearsal_keys import Hierarchy, hierarchy
+from warily.launch.rehearsal_sp import Processor, fingerprint
 from warily.launch.runner import Machine, choose_ports, pipe_command
 from warily.posture.facts import Facts
 from warily.release.signing import verify_manifest
@@ -34,6 +32,8 @@ from warily.up.watch import Watch
 
 UP: Final = "up.json"
 LEASE_SECONDS: Final = 4
+SOCKETS: Final = Path("/run/warily")
+BROKER_PORT: Final = 4444
 SHUT_DOWN_WITHIN: Final = 30.0
 SAID_BY_GUEST: Final = "warily: "
 
@@ -50,21 +50,12 @@ class Running:
 
 
 def planned(project: Path, tee: Platform, progress: Progress) -> Plan:
-    """The launch that `up` would make, with nothing started. The image is built where it is missing."""
+    """The launch that `up` would make, with nothing started. The image is built where it is missing.
+
+    The broker's port and the folder of sockets are chosen anew at each start; here they are examples.
+    """
     home, manifest = _image(project, progress)
-    accelerator = readiness.accelerator(home.machine) if tee is Platform.REHEARSAL else Accelerator.KVM
-    return plan(
-        manifest,
-        tee=tee,
-        image=str(home.image),
-        run=str(home.machine),
-        volumes=disks(home, manifest),
-        broker=("127.0.0.1", 0),
-        accelerator=accelerator,
-        host_data=identity(home, manifest.name),
-        id_block=None,
-        pipe=pipe_command(),
-    )
+    return _plan(home, manifest, tee, run=str(SOCKETS), broker=("127.0.0.1", BROKER_PORT), ports=manifest.ports)
 
 
 @contextmanager
@@ -80,36 +71,42 @@ def running(project: Path, tee: Platform, progress: Progress) -> Iterator[Runnin
     with ExitStack() as opened:
         opened.enter_context(_alone(home))
         root = hierarchy(home.rehearsal) if tee is Platform.REHEARSAL else None
-        trusted = () if root is None else ("--rehearsal-root", hashlib.sha256(root.ark).hexdigest())
-        broker = opened.enter_context(Broker(home.broker, [*_broker_arguments(home), *trusted]))
+        broker = opened.enter_context(Broker(home.broker, _broker_arguments(home, root)))
         ports = choose_ports(manifest.ports)
-        name = identity(home, manifest.name)
-        folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="warily-up-"))
+        sockets = opened.enter_context(tempfile.TemporaryDirectory(prefix="warily-up-"))
         with progress.step("start the verifier and key broker"):
             operator = broker.wait_until_ready()
-        launch = plan(
-            manifest,
-            tee=tee,
-            image=str(home.image),
-            run=folder,
-            volumes=disks(home, manifest),
-            broker=(operator.host, operator.port),
-            accelerator=readiness.accelerator(home.machine) if root else Accelerator.KVM,
-            host_data=name,
-            id_block=None,
-            pipe=pipe_command(),
-            ports=ports,
-        )
+        launch = _plan(home, manifest, tee, run=sockets, broker=(operator.host, operator.port), ports=ports)
         with progress.step("measure and start the machine"):
             if root is not None:
                 opened.enter_context(Processor(launch, root))
             machine = opened.enter_context(_machine(launch, home, progress))
-        opened.enter_context(_announced(home, operator, name))
-        watch = Watch(machine=machine, operator=operator, manifest=manifest, identity=name)
+        opened.enter_context(_announced(home, operator, launch.host_data))
+        opened.callback(_shut_down, machine, operator, launch.host_data, progress)
+        watch = Watch(machine=machine, operator=operator, manifest=manifest, identity=launch.host_data)
         facts = watch.until_up(ports, progress)
-        opened.callback(_shut_down, machine, operator, name, progress)
         took = time.monotonic() - started
-        yield Running(facts=facts, ports=ports, identity=name, machine=machine, seconds=took)
+        yield Running(facts=facts, ports=ports, identity=launch.host_data, machine=machine, seconds=took)
+
+
+def _plan(
+    home: Home, manifest: Manifest, tee: Platform, *, run: str, broker: tuple[str, int], ports: Sequence[PortSpec]
+) -> Plan:
+    """The launch of the project's own machine: its identity, its disks."""
+    accelerator = readiness.accelerator(home.machine) if tee is Platform.REHEARSAL else Accelerator.KVM
+    return plan(
+        manifest,
+        tee=tee,
+        image=str(home.image),
+        run=run,
+        volumes=disks(home, manifest),
+        broker=broker,
+        accelerator=accelerator,
+        host_data=identity(home, manifest.name),
+        id_block=None,
+        pipe=pipe_command(),
+        ports=ports,
+    )
 
 
 def _image(project: Path, progress: Progress) -> tuple[Home, Manifest]:
@@ -123,10 +120,12 @@ def _image(project: Path, progress: Progress) -> tuple[Home, Manifest]:
     return home, manifest
 
 
-def _broker_arguments(home: Home) -> tuple[str, ...]:
+def _broker_arguments(home: Home, root: Hierarchy | None) -> tuple[str, ...]:
+    """What this project's broker trusts: its own image, and in a rehearsal its own rehearsal root."""
     manifest = home.image / built.SIGNED_MANIFEST
     passphrase = passphrase_file(home.broker)
-    return ("--manifest", str(manifest), "--kek-file", str(passphrase), "--lease", str(LEASE_SECONDS))
+    roots = () if root is None else ("--rehearsal-root", fingerprint(root.ark).hex())
+    return ("--manifest", str(manifest), "--kek-file", str(passphrase), "--lease", str(LEASE_SECONDS), *roots)
 
 
 def _machine(launch: Plan, home: Home, progress: Progress) -> Machine:
@@ -176,11 +175,6 @@ def _shut_down(machine: Machine, operator: Operator, name: bytes, progress: Prog
             operator.post(f"/v1/operator/vms/{name.hex()}/end")
         if machine.wait(SHUT_DOWN_WITHIN) is None:
             machine.terminate()
-
-
-def now() -> datetime:
-    """The present, in UTC."""
-    return datetime.now(tz=UTC)  # noqa: TID251  # `up` acts in the present
 
 
 def wait_for_end(machine: Machine) -> None:

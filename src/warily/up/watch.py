@@ -2,9 +2,10 @@
 
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from warily.core.appraisal import Rejected
@@ -39,7 +40,7 @@ class Watch:
         with progress.step("open the volumes and start the services"):
             self._until(deadline, self._volumes_are_made)
             for port in ports:
-                self._until(deadline, lambda host=port.host: answers(host))  # type: ignore[misc]  # bound at once
+                self._until(deadline, partial(answers, port.host))
         return self.facts()
 
     def facts(self) -> Facts:
@@ -64,7 +65,7 @@ class Watch:
         states = [entry["state"] for entry in volumes] if isinstance(volumes, list) else []
         return len(states) >= len(self.manifest.volumes) and all(state == "initialised" for state in states)
 
-    def _until(self, deadline: float, holds: "Condition") -> None:
+    def _until(self, deadline: float, holds: Callable[[], bool]) -> None:
         while not holds():
             refused = self._answer("refused")
             if refused is not None:
