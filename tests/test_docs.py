@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from tests.conftest import ABSENT, REPOSITORY, vectors_folder
 
@@ -44,7 +45,7 @@ def blocks() -> list[Block]:
     return found
 
 
-def parameters() -> list[object]:
+def parameters() -> list[ParameterSet]:
     made = []
     for block in blocks():
         marks = [pytest.mark.vm] if "vm" in block.needs else []

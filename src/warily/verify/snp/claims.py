@@ -45,19 +45,25 @@ def claims(report: SnpReport, product: Product, leaf: Leaf) -> dict[str, object]
             "value": f"{report.platform_info:#x}",
             "bits": bit_names(report.platform_info, PlatformBit),
         },
-        "tcb": {
-            "layout": product.tcb.value,
-            "reported": Tcb.decode(report.reported_tcb, product.tcb).components(),
-            "current": Tcb.decode(report.current_tcb, product.tcb).components(),
-            "committed": Tcb.decode(report.committed_tcb, product.tcb).components(),
-            "launch": Tcb.decode(report.launch_tcb, product.tcb).components(),
-        },
+        "tcb": _levels(report, product),
         "firmware": {
             "current": ".".join(map(str, firmware_version(report.current_version))),
             "committed": ".".join(map(str, firmware_version(report.committed_version))),
         },
         "mitigations": _mitigations(report),
     }
+
+
+def _levels(report: SnpReport, product: Product) -> dict[str, object]:
+    """The four TCB versions, decoded as the product lays them out."""
+    named = {
+        "reported": report.reported_tcb,
+        "current": report.current_tcb,
+        "committed": report.committed_tcb,
+        "launch": report.launch_tcb,
+    }
+    levels = {name: Tcb.decode(value, product.tcb).components() for name, value in named.items()}
+    return {"layout": product.tcb.value, **levels}
 
 
 def _cpuid(report: SnpReport) -> dict[str, int] | None:
