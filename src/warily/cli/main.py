@@ -21,6 +21,7 @@ VERBS: Final[dict[str, str]] = {
     "manifest": "show, sign or verify a manifest",
     "key": "show the keys that sign your manifests and your grants",
     "schema": "print the JSON Schema of warily.toml",
+    "completion": "print the completion script of a shell",
 }
 
 EPILOG: Final = """\

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     if options.only_print:
         _print_plan(session.planned(project, tee, progress), as_json=options.json)
         return 0
-    with session.running(project, tee, progress) as machine:
+    with session.terminable(), session.running(project, tee, progress) as machine:
         _show(machine, options)
         if not options.once:
             session.wait_for_end(machine.machine)

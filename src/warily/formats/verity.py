@@ -29,7 +29,10 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
-    """Where everything is. `levels[0]` holds the digests of the data; the last is the one top block."""
+    """Where everything is. `levels[0]` holds the digests of the data; the last is the one top block.
+
+    A single data block has no tree: its own digest is the root hash.
+    """
 
     data_blocks: int
     levels: tuple[Level, ...]
@@ -45,9 +48,11 @@ def tree(data_blocks: int) -> Tree:
     if not 1 <= data_blocks <= MOST_BLOCKS:
         msg = f"verity: {data_blocks} data blocks are not in 1..{MOST_BLOCKS}"
         raise FormatError(msg)
-    sizes = [-(-data_blocks // FANOUT)]
-    while sizes[-1] > 1:
-        sizes.append(-(-sizes[-1] // FANOUT))
+    sizes: list[int] = []
+    below = data_blocks
+    while below > 1:
+        below = -(-below // FANOUT)
+        sizes.append(below)
     at = 0
     levels: list[Level] = []
     for blocks in reversed(sizes):

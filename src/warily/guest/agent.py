@@ -58,8 +58,11 @@ def start() -> Grant:
     for place, spec in enumerate(config.volumes):
         if spec.name not in secrets:
             raise Refused("grant.volume", f"the grant has no key for volume {spec.name}")
-        opened = open_volume(VOLUME_SLOT + place, spec, secrets[spec.name], identity)
-        mount_volume(opened.node, spec)
+        try:
+            opened = open_volume(VOLUME_SLOT + place, spec, secrets[spec.name], identity)
+            mount_volume(opened.node, spec)
+        except OSError as error:  # a tampered journal or sector is an I/O error of the layer that noticed
+            raise Refused("volume.unreadable", f"{spec.name}: {error}") from None
         if opened.unconfirmed is not None:
             confirm(grant, spec.name, opened.unconfirmed)
         say(f"warily: volume {spec.name} {'is new' if opened.unconfirmed else 'is open'}")

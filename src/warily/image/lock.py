@@ -1,6 +1,7 @@
 """`warily.lock`: the exact packages of an image. With it and a full pool, a build needs no network."""
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -42,8 +43,6 @@ class Lock:
 
     def encode(self) -> bytes:
         """The file's content: one package a line, so that a change reads well in review."""
-        import json  # noqa: PLC0415  # the one place that writes a JSON file for people
-
         lines = []
         for name in SETS:
             rows = ",\n".join("      " + json.dumps(_row(package)) for package in self.packages[name])

@@ -30,29 +30,24 @@ def write_tree(data: Path, hashes: Path, *, salt: bytes, jobs: int | None = None
         msg = f"verity: {data.name} has {size} bytes, not whole blocks, or the salt has {len(salt)} bytes, not {SALT}"
         raise FormatError(msg)
     shape = tree(size // BLOCK)
-    level = _padded(_digests_of(data, shape.data_blocks, salt, jobs or os.cpu_count() or 1))
-    top = level
+    digests = _digests_of(data, shape.data_blocks, salt, jobs or os.cpu_count() or 1)
     with hashes.open("wb") as out:
         out.truncate(shape.hash_blocks * BLOCK)
         for place in shape.levels:
+            level = digests + bytes(-len(digests) % BLOCK)
             if len(level) != place.blocks * BLOCK:
                 msg = f"verity: {data.name} changed while it was read"
                 raise FormatError(msg)
             out.seek(place.start * BLOCK)
             out.write(level)
-            top = level
-            level = _padded(_hash_blocks(memoryview(level), salt))
+            digests = _hash_blocks(memoryview(level), salt)
     return VerityRoot(
         algorithm=ALGORITHM,
-        root_hash=hashlib.sha256(salt + top).digest(),
+        root_hash=digests,
         salt=salt,
         data_blocks=shape.data_blocks,
         block_size=BLOCK,
     )
-
-
-def _padded(level: bytes) -> bytes:
-    return level + bytes(-len(level) % BLOCK)
 
 
 def _hash_blocks(view: memoryview, salt: bytes) -> bytes:

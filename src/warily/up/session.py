@@ -1,14 +1,14 @@
 """`warily up`: from a project to a running, attested machine with its volumes open, and back down again."""
 
 import fcntl
-import os
-import sys
+import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from warily.core import built
@@ -178,7 +178,22 @@ def _shut_down(machine: Machine, operator: Operator, name: bytes, progress: Prog
 
 
 def wait_for_end(machine: Machine) -> None:
-    """The machine ended, or somebody pressed Ctrl-C."""
+    """The machine ended, or somebody asked for its end: Ctrl-C, or SIGTERM (see `terminable`)."""
     with suppress(KeyboardInterrupt):
         machine.wait()
-    sys.stderr.write("\n" if os.isatty(2) else "")
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM and a closed terminal mean what Ctrl-C means: an orderly end."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    kept = {name: signal.signal(name, interrupt) for name in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for name, handler in kept.items():
+            signal.signal(name, handler)
