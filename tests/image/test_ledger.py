@@ -25,7 +25,7 @@ def free_port() -> int:
 def served(data: Path) -> Iterator[int]:
     """The ledger at a port, ended by SIGKILL: it has nothing to tidy."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-I", str(PROGRAM), "--data", str(data), "--port", str(port)])
+    process = subprocess.Popen([sys.executable, "-I", str(PROGRAM), str(data), str(port)])
     try:
         for _ in range(200):
             with socket.socket() as probe:

@@ -7,7 +7,15 @@ posture. It stays up until Ctrl-C, which shuts it down in order.
   --tee rehearsal   in QEMU, with a software AMD-SP: every code path, no protection (the default)
   --tee snp|tdx     on hardware that has it
 
-The project's state (image, disks, broker) is in .warily beside warily.toml.
+The project's state is in .warily beside warily.toml: image/ (what was built), machine/ (identity, disks,
+console.log), broker/ (its database and the operator's token), rehearsal/ (the software AMD-SP's keys).
+Delete the folder to begin anew; the volumes are then gone.
+
+  warily up --once --svg posture.svg     come up, draw, shut down
+  warily up --tee snp --print            the QEMU command line for SNP hardware; nothing is started
+
+Exit statuses: 0 it was up · 2 the declaration is wrong · 5 this machine lacks something, or the guest ended
+early · 10 the broker refused the evidence.
 """
 
 import argparse
@@ -30,7 +38,9 @@ EXAMPLE = Path("examples/ledger")
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what to run, where, and how to show it."""
     parser.add_argument("--project", type=Path, metavar="DIR", help="the folder of warily.toml (default: here)")
-    parser.add_argument("--tee", choices=[platform.value for platform in Platform], default="rehearsal")
+    parser.add_argument(
+        "--tee", choices=[platform.value for platform in Platform], default="rehearsal", help="where it runs"
+    )
     parser.add_argument("--once", action="store_true", help="come up, show the posture, shut down")
     parser.add_argument("--print", action="store_true", dest="only_print", help="print the QEMU command line and end")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="also draw the posture into this file")
@@ -41,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     """Bring it up, show it, wait, and take it down."""
     from warily.up import session  # noqa: PLC0415  # `--help` answers without it
 
-    project = options.project or _default_project()
+    project = (options.project or _default_project()).resolve()
     progress = SILENT if options.quiet else Terminal()
     tee = Platform(options.tee)
     if options.only_print:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
 from warily.errors import FormatError
 from warily.formats import guest_config
@@ -24,14 +24,13 @@ from warily.guest.refusal import Refused, line
 from warily.guest.volume_stack import mount_volume, open_volume
 from warily.guest.words import BootWords
 from warily.release.binding import NONCE_SIZE
-from warily.release.grant import open_grant
+from warily.release.grant import open_grant, uncompressed
 from warily.release.messages import GRANT_LIMIT, AttestRequest, Confirmation, Grant
 
 _T = TypeVar("_T")
 PATIENCE: Final = 90.0  # seconds until a broker that cannot be reached is given up
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 16.0
-COORDINATE: Final = 32
 
 
 def main() -> NoReturn:
@@ -53,7 +52,9 @@ def start() -> Grant:
     words = BootWords.parse(Path("/proc/cmdline").read_text())
     network.configure()
     identity = evidence.identity()
+    say("warily: asking the broker for the keys")
     grant = patiently(lambda: attest(config, identity, words.grantor))
+    say("warily: the evidence is accepted")
     secrets = {volume.name: volume for volume in grant.volumes}
     for place, spec in enumerate(config.volumes):
         if spec.name not in secrets:
@@ -73,7 +74,7 @@ def attest(config: GuestConfig, identity: bytes, grantor: bytes) -> Grant:
     """One round: nonce, evidence, grant. Each has its own session key. Raises `Unreachable`, `Refused`."""
     nonce = _nonce(broker.post("/v1/nonce", b"{}"))
     session_key = generate_private_key(SECP256R1())
-    point = _point(session_key)
+    point = uncompressed(session_key)
     request = AttestRequest(
         nonce=nonce,
         session_key=point,
@@ -121,12 +122,6 @@ def _nonce(body: bytes) -> bytes:
         msg = f"nonce answer: {len(nonce)} bytes, not {NONCE_SIZE}"
         raise FormatError(msg)
     return nonce
-
-
-def _point(key: EllipticCurvePrivateKey) -> bytes:
-    """The public half as an uncompressed point (SEC 1, section 2.3.3)."""
-    numbers = key.public_key().public_numbers()
-    return b"\x04" + numbers.x.to_bytes(COORDINATE, "big") + numbers.y.to_bytes(COORDINATE, "big")
 
 
 def notify(state: str) -> None:

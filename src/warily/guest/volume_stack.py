@@ -8,7 +8,6 @@
 import mmap
 import os
 import secrets
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -156,6 +155,8 @@ def _write_zeros(node: Path, size: int) -> None:
 
 
 def _make_file_system(node: Path, spec: GuestVolume, uuid: bytes) -> None:
+    import subprocess  # noqa: PLC0415  # once in a volume's life, and slow to import
+
     words = [*MKFS, "-E", MKFS_EXTENDED, "-U", _hyphenated(uuid), str(node)]
     done = subprocess.run(words, capture_output=True, check=False, env={"PATH": "/usr/sbin:/usr/bin"})  # noqa: S603  # fixed words
     if done.returncode != 0:

@@ -165,9 +165,9 @@ def fill_pool(lock: Lock, project: Path, *, progress: Progress) -> None:
     count = sum(package.size for package in missing)
     with progress.step(f"fetch {len(missing)} packages ({count / 1e6:.0f} MB)"):
         apt = PrivateApt.prepare((paths.state(project) / "apt").resolve(), lock.suite)
-        if not all(map(apt.has, missing)):
+        if apt.missing(missing):
             apt.update()
-        gone = [package for package in missing if not apt.has(package)]
+        gone = apt.missing(missing)
         if gone:
             names = ", ".join(f"{package.name} {package.version}" for package in gone[:5])
             msg = f"neither the pool nor the mirror has {names}" + (f" and {len(gone) - 5} more" if gone[5:] else "")

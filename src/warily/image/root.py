@@ -44,7 +44,8 @@ REMOVED: Final = {
     "usr/lib/systemd/user-generators usr/lib/systemd/user": "no user sessions",
     "usr/lib/systemd/system-environment-generators": "likewise",
     "usr/lib/systemd/boot usr/lib/systemd/catalog": "there is no boot loader, and nobody reads explanations",
-    "etc/ld.so.cache~": "a leftover",
+    "usr/sbin/agetty usr/sbin/sulogin usr/bin/su usr/sbin/runuser": "nobody logs in, or becomes somebody else",
+    "usr/sbin/swapon usr/sbin/swapoff usr/sbin/mkswap": "memory stays out of the host's disk",
 }
 
 

@@ -196,7 +196,7 @@ def choose_ports(ports: Sequence[PortSpec]) -> tuple[PortSpec, ...]:
                 listener.listen()  # SO_REUSEADDR lets two sockets bind, but not listen
             except OSError as error:
                 message = f"port {port.host} of this host cannot be forwarded: {error.strerror}"
-                hint = "end what listens there, or choose another `host` port in warily.toml (0 takes a free one)"
+                hint = "end what listens there, or choose another `host` port in warily.toml"
                 raise HostError(message, hint=hint) from None
             chosen.append(replace(port, host=listener.getsockname()[1]))
     finally:

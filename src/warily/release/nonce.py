@@ -30,7 +30,7 @@ def mint(key: bytes, now: int, random: bytes) -> bytes:
 
 
 def check(key: bytes, nonce: bytes, now: int) -> Finding:
-    """Whether `key` minted the nonce and it has not expired at `now` (seconds since 1970)."""
+    """The nonce is one that `key` minted, and it has not expired at `now` (seconds since 1970)."""
     head, tag = nonce[: EXPIRY + RANDOM], nonce[EXPIRY + RANDOM :]
     if len(nonce) != NONCE_SIZE or not hmac.compare_digest(_tag(key, head), tag):
         return failed(CHECK, expected="a nonce of this broker", found="another", hint="ask /v1/nonce for one")

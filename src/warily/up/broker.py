@@ -3,6 +3,7 @@
 import http.client
 import json
 import secrets
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -31,9 +32,14 @@ def passphrase_file(folder: Path) -> Path:
 
 
 class Broker:
-    """A running broker. As a context manager it is stopped at the end."""
+    """A running broker. As a context manager it is stopped at the end.
+
+    `endpoint` is where it will listen: a port of the loopback that was free a moment ago, so that a
+    machine can be started while the broker still imports its libraries.
+    """
 
     def __init__(self, folder: Path, arguments: Sequence[str]) -> None:
+        self.endpoint = ("127.0.0.1", _free_port())
         self._folder = folder
         self._arguments = arguments
         self._log = folder / "broker.log"
@@ -42,6 +48,7 @@ class Broker:
         command = [
             *(find("setpriv", package="util-linux"), "--pdeathsig", "TERM", "--"),
             *(sys.executable, "-m", "warily", "serve", "--json", "--state", str(self._folder)),
+            *("--listen", "{}:{}".format(*self.endpoint)),
             *self._arguments,
         ]
         with self._log.open("wb") as log:
@@ -68,12 +75,18 @@ class Broker:
             raise HostError("the broker was not started")
         line = self._process.stdout.readline(4096)
         try:
-            address = str(json.loads(line)["address"])
+            json.loads(line)["address"]
         except (ValueError, KeyError, TypeError):
             said = self._log.read_text(errors="replace").strip()[-1000:] or line.decode(errors="replace")
             raise HostError("the broker did not start", hint=said or None) from None
-        host, _, port = address.removeprefix("http://").partition(":")
-        return Operator(host=host, port=int(port), token_file=self._folder / TOKEN)
+        host, port = self.endpoint
+        return Operator(host=host, port=port, token_file=self._folder / TOKEN)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ SOCKETS: Final = Path("/run/warily")
 BROKER_PORT: Final = 4444
 SHUT_DOWN_WITHIN: Final = 30.0
 SAID_BY_GUEST: Final = "warily: "
+ORDERLY: Final = (0, "guest-shutdown")  # QEMU's exit status, and the reason it gave
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,21 +73,20 @@ def running(project: Path, tee: Platform, progress: Progress) -> Iterator[Runnin
         opened.enter_context(_alone(home))
         root = hierarchy(home.rehearsal) if tee is Platform.REHEARSAL else None
         broker = opened.enter_context(Broker(home.broker, _broker_arguments(home, root)))
-        ports = choose_ports(manifest.ports)
         sockets = opened.enter_context(tempfile.TemporaryDirectory(prefix="warily-up-"))
-        with progress.step("start the verifier and key broker"):
-            operator = broker.wait_until_ready()
-        launch = _plan(home, manifest, tee, run=sockets, broker=(operator.host, operator.port), ports=ports)
+        launch = _plan(home, manifest, tee, run=sockets, broker=broker.endpoint, ports=choose_ports(manifest.ports))
         with progress.step("measure and start the machine"):
             if root is not None:
                 opened.enter_context(Processor(launch, root))
             machine = opened.enter_context(_machine(launch, home, progress))
+        with progress.step("start the verifier and key broker"):  # it is there long before the guest asks
+            operator = broker.wait_until_ready()
         opened.enter_context(_announced(home, operator, launch.host_data))
         opened.callback(_shut_down, machine, operator, launch.host_data, progress)
         watch = Watch(machine=machine, operator=operator, manifest=manifest, identity=launch.host_data)
-        facts = watch.until_up(ports, progress)
+        facts = watch.until_up(launch.ports, progress)
         took = time.monotonic() - started
-        yield Running(facts=facts, ports=ports, identity=launch.host_data, machine=machine, seconds=took)
+        yield Running(facts=facts, ports=launch.ports, identity=launch.host_data, machine=machine, seconds=took)
 
 
 def _plan(
@@ -178,9 +178,16 @@ def _shut_down(machine: Machine, operator: Operator, name: bytes, progress: Prog
 
 
 def wait_for_end(machine: Machine) -> None:
-    """The machine ended, or somebody asked for its end: Ctrl-C, or SIGTERM (see `terminable`)."""
+    """The guest powered off, or somebody asked for its end: Ctrl-C, or SIGTERM (see `terminable`).
+
+    Raises `HostError` where it ended in another way: it panicked, or QEMU crashed or was killed.
+    """
     with suppress(KeyboardInterrupt):
-        machine.wait()
+        ending = machine.wait()
+        if ending is not None and (ending.status, ending.reason) != ORDERLY:
+            why = ending.reason or f"status {ending.status}"
+            message = f"the machine ended, and nobody asked it to: {why}"
+            raise HostError(message, hint=machine.tail().strip()[-1000:] or None)
 
 
 @contextmanager
