@@ -28,7 +28,7 @@ def test_the_example_is_read_whole() -> None:
     made = declare.read(EXAMPLE)
     assert (made.name, made.suite, made.packages) == ("ledger", "trixie", ("python3",))
     assert (made.machine.cpus, made.machine.memory) == (2, 1 << 30)
-    assert made.machine.platforms == (Platform.REHEARSAL, Platform.SNP)
+    assert made.machine.platforms == (Platform.REHEARSAL, Platform.SNP, Platform.TDX)
     assert [(volume.name, volume.size, volume.mount) for volume in made.volumes] == [("data", 64 << 20, "/data")]
     assert [(port.guest, port.host) for port in made.ports] == [(8080, 8080)]
     assert made.services[0].volumes == ("data",)

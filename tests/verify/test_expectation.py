@@ -38,6 +38,7 @@ def without(key: str) -> str:
 
 def test_a_whole_file() -> None:
     want = read_expectation(WHOLE.encode())
+    assert isinstance(want, SnpExpect)
     assert want.rehearsal_roots == {b"\xab" * 32}
     assert want.measurements == frozenset({b"\x22" * 48, b"\x23" * 48})
     assert want.host_data == Waived("nothing was given at launch")
@@ -65,9 +66,10 @@ def test_a_mistyped_value_is_named(key: str, value: str) -> None:
     ("text", "says"),
     [
         (WHOLE + "measurement = []", "unknown key snp.measurement; did you mean measurements"),
-        (WHOLE + "[tdx]", "unknown key the file.tdx"),
+        (WHOLE + "[tdx]", "the file has 2 tables"),
+        (WHOLE + "[sev]", "unknown key the file.sev"),
         ("snp = 1", "snp is not a table"),
-        ("", "the file.snp is missing"),
+        ("", "the file has 0 tables"),
         ("[snp", "not TOML"),
         ("\xff", "not TOML"),
         (without("rehearsal_roots") + '\nrehearsal_roots = { waived = "any" }', "rehearsal_roots is not a list"),

@@ -22,18 +22,18 @@ from tests.forge import (
     leaf,
     signed,
 )
-from warily import verify
 from warily.core.appraisal import CLEAN, Appraisal
 from warily.core.expect import BitRule, TcbFloor
 from warily.core.finding import Outcome, Waived
 from warily.errors import CollateralError, UsageError
 from warily.formats.snp_report import SnpReport, Tcb
+from warily.verify import appraise
 from warily.verify.snp import checks
 from warily.verify.snp.presets import BASELINE, GENUINE
 
 
 def judge(case: Forged) -> Appraisal:
-    return verify.appraise(case.evidence, case.collateral, case.expectation, at=NOW)
+    return appraise(case.evidence, case.collateral, case.expectation, at=NOW)
 
 
 def wanting(**fields: Any) -> Forged:  # noqa: ANN401  # any field
@@ -313,7 +313,7 @@ def test_a_waiver_needs_a_reason() -> None:
 def test_time_needs_a_zone() -> None:
     case = Forged()
     with pytest.raises(UsageError):
-        verify.appraise(case.evidence, case.collateral, case.expectation, at=NOW.replace(tzinfo=None))
+        appraise(case.evidence, case.collateral, case.expectation, at=NOW.replace(tzinfo=None))
 
 
 def test_no_bit_of_a_signed_report_can_change() -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import vectors_folder
-from warily import verify
 from warily.core.appraisal import Appraisal
 from warily.core.collateral import SnpCollateral
+from warily.core.evidence import SnpEvidence
 from warily.core.expect import BitRule, SnpExpect
 from warily.core.finding import Outcome
 from warily.errors import FormatError
-from warily.verify import recognise, x509
+from warily.verify import appraise, recognise, x509
 from warily.verify.snp.presets import BASELINE, GENUINE
 from warily.verify.snp.products import is_root
 
@@ -59,7 +59,7 @@ def judge(
     folder: Path, name: str, offered: SnpCollateral, expect: SnpExpect = BASELINE, at: datetime = AT
 ) -> Appraisal:
     evidence = recognise.evidence_from((folder / "evidence" / name).read_bytes())
-    return verify.appraise(evidence, offered, expect, at=at)
+    return appraise(evidence, offered, expect, at=at)
 
 
 def test_no_case_is_forgotten(vectors: Path) -> None:
@@ -227,15 +227,16 @@ def two_bits(at: int) -> tuple[int, int]:
 )
 def test_no_signed_bit_can_change(vectors: Path, name: str, leaf: str, bits: Callable[[int], range]) -> None:
     evidence = recognise.evidence_from((vectors / "evidence" / "snp" / name).read_bytes())
+    assert isinstance(evidence, SnpEvidence)
     offered = collateral(vectors, f"snp/{leaf}")
-    assert verify.appraise(evidence, offered, GENUINE, at=AT).accepted
+    assert appraise(evidence, offered, GENUINE, at=AT).accepted
     refused = 0
     for at in range(0x2A0):
         for bit in bits(at):
             changed = bytearray(evidence.report)
             changed[at] ^= 1 << bit
             try:
-                appraisal = verify.appraise(replace(evidence, report=bytes(changed)), offered, GENUINE, at=AT)
+                appraisal = appraise(replace(evidence, report=bytes(changed)), offered, GENUINE, at=AT)
             except FormatError:
                 refused += 1
                 continue

@@ -1,7 +1,14 @@
 """Build the image that warily.toml declares, and its signed manifest.
 
 The packages are those of warily.lock, which is made on the first build; --update-lock asks the mirror
-for current ones. Two builds of one declaration and lock give the same bytes.
+for current ones. Two builds of one declaration, lock and pair of keys give the same bytes, and a build that
+would change nothing is skipped.
+
+Packages are kept by digest in ~/.cache/warily/pool (or WARILY_POOL); a build whose lock and pool are
+complete needs no network. The keys are made where there are none (see `warily key`).
+
+  warily build                   the image of the folder one is in, into .warily/image
+  warily build --out /tmp/two    the same once more, elsewhere, to compare
 """
 
 import argparse
@@ -14,7 +21,9 @@ from warily.host.progress import SILENT, Terminal
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The project, the output, the lock."""
-    parser.add_argument("--project", type=Path, default=Path(), metavar="DIR", help="the folder of warily.toml")
+    parser.add_argument(
+        "--project", type=Path, default=Path(), metavar="DIR", help="the folder of warily.toml (default: here)"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the image goes (default: .warily/image there)")
     parser.add_argument("--update-lock", action="store_true", help="lock the packages that the mirror has now")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 # What an option's value is, by the metavar it is shown with; anything else is free text.
-FILES: Final = ("FILE", "PATH", "EVIDENCE", "FILE|HEX", "HEX|FILE", "SHA256|FILE", "genuine|baseline|FILE")
+FILES: Final = ("FILE", "PATH", "EVIDENCE", "KEYFILE", "FILE|HEX", "HEX|FILE", "SHA256|FILE", "genuine|baseline|FILE")
 FOLDERS: Final = ("DIR",)
 GLOBAL: Final = ("--help", "--version")
 
@@ -38,10 +38,14 @@ class Command:
     words: dict[str, str]
 
     @property
-    def offered(self) -> tuple[str, ...]:
-        """Every word that can stand next, options included."""
-        chosen = [word for argument in self.arguments for word in argument.words]
-        return (*self.words, *chosen, *(name for option in self.options for name in option.names))
+    def plain(self) -> tuple[str, ...]:
+        """The words that can stand next and are no options."""
+        return (*self.words, *(word for argument in self.arguments for word in argument.words))
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The names of all options."""
+        return tuple(name for option in self.options for name in option.names)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,14 +99,14 @@ def _option(action: argparse.Action) -> Option:
 
 def _plain(text: str) -> str:
     """A help text in one line that no shell reads anything into."""
-    kept = "".join(" " if mark in "\"'`\\$[]%(){}" else mark for mark in text.split("%(")[0])
+    kept = "".join(" " if mark in "\"'`\\$[]%(){}" else mark for mark in text.partition("%(")[0])
     return " ".join(kept.replace(":", ",").split())
 
 
 BASH: Final = """\
 # Completion of warily for bash.
 _warily() {
-    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} path= at
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} path= at plain= flags= files=
     for ((at = 1; at < COMP_CWORD; at++)); do
         case "$path ${COMP_WORDS[at]}" in
             %(paths)s) path="$path ${COMP_WORDS[at]}" ;;
@@ -114,6 +118,8 @@ _warily() {
     case "$path" in
 %(words)s
     esac
+    [[ $word == -* || -z $plain$files ]] && plain=$flags files=
+    COMPREPLY=($(compgen $files -W "$plain" -- "$word"))
 }
 complete -F _warily warily
 """
@@ -142,8 +148,8 @@ def _bash_value(option: Option) -> str:
 
 
 def _bash_words(command: Command) -> str:
-    files = " -f" if any(argument.value == "file" for argument in command.arguments) else ""
-    return f'COMPREPLY=($(compgen{files} -W "{" ".join(command.offered)}" -- "$word"))'
+    files = "-f" if any(argument.value == "file" for argument in command.arguments) else ""
+    return f'plain="{" ".join(command.plain)}" flags="{" ".join(command.flags)}" files={files}'
 
 
 ZSH: Final = """\

@@ -1,7 +1,8 @@
 """Show the keys that sign your manifests (owner) and your grants (grantor).
 
 Only public halves are shown. The private ones lie in ~/.config/warily/keys (or WARILY_KEYS), mode
-0600, and are made on first use.
+0600, and are made on first use. Whoever has `owner` can sign an image that your brokers accept; whoever has
+`grantor` can hand keys of their own choice to your guests.
 """
 
 import argparse

@@ -16,6 +16,8 @@ VERBS: Final[dict[str, str]] = {
     "build": "build the image that warily.toml declares, and its signed manifest",
     "measure": "predict what the hardware will report",
     "verify": "judge evidence: is it genuine, and is it what was wanted",
+    "inspect": "show what is in a file, as a tree with offsets",
+    "policy": "write an expectation from evidence, or look one over for dangers",
     "posture": "draw who is excluded from what, from evidence",
     "serve": "run the verifier and key broker",
     "manifest": "show, sign or verify a manifest",

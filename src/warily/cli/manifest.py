@@ -6,6 +6,8 @@
 
 FILE is a manifest (manifest.json) or a signed one (manifest.dsse.json). `verify` trusts your own
 owner key, and each one named with --owner. `show` verifies nothing, and says so.
+
+Exit statuses: 0 done · 3 not a manifest · 10 not signed by an owner you trust, or changed since.
 """
 
 import argparse
@@ -23,7 +25,7 @@ from warily.release.signing import sign_manifest, verify_manifest
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the action, the file and the trusted owners."""
-    parser.add_argument("action", choices=("show", "sign", "verify"))
+    parser.add_argument("action", choices=("show", "sign", "verify"), help="what to do with it")
     parser.add_argument("file", type=Path, help="a manifest, signed or not")
     parser.add_argument(
         "--owner", action="append", default=[], metavar="HEX", help="trust this owner's public key (32 bytes, hex)"

@@ -1,4 +1,4 @@
-"""Predict what hardware will report for given files, before anything runs.
+r"""Predict what hardware will report for given files, before anything runs.
 
   warily measure snp        the launch digest of an AMD SEV-SNP guest
   warily measure rehearsal  the same chain for the rehearsal machine, whose firmware knows no SEV
@@ -6,6 +6,9 @@
 Files and the command line count byte for byte; nothing is stripped. The digest goes to standard
 output. `--trace` adds the steps that led to it, `--trace=pages` one for each page of the firmware;
 `--json` always has the steps, with their digests in full.
+
+  warily measure snp --firmware OVMF.amdsev.fd --kernel vmlinuz --initrd initrd.zst \
+      --append "$(cat cmdline)" --vcpus 2 --cpu EPYC-v4 --features 1
 """
 
 import argparse

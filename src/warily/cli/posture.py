@@ -5,6 +5,9 @@
 
 Evidence is judged as `warily verify` judges it (--expect baseline), then graded. What is not in evidence is
 `unknown`. A launch digest means something only by a signed manifest (--manifest) that predicts it.
+Answers age: --live shows what was attested at the last start, stale after ten minutes, unknown after an hour.
+
+Exit statuses are those of `warily verify`; the picture is drawn in each case.
 """
 
 import argparse
@@ -44,7 +47,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--at", metavar="RFC3339", help="the time of the question; the present without it")
     parser.add_argument("--svg", metavar="FILE", type=Path, help="also draw the picture into this file")
-    parser.add_argument("--project", metavar="DIR", type=Path, default=Path(), help="whose machine, with --live")
+    parser.add_argument(
+        "--project", metavar="DIR", type=Path, default=Path(), help="whose machine, with --live (default: here)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

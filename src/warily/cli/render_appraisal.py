@@ -1,9 +1,11 @@
 """An appraisal for people: the verdict, who vouches for it, what the machine says, and every finding; 80 columns."""
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from warily.cli.render_boot import boot_rows, tpm_rows
+from warily.cli.render_nitro import nitro_rows
 from warily.core.appraisal import Appraisal
 from warily.core.finding import Finding, Outcome
 
@@ -74,8 +76,45 @@ def _claims(claims: Mapping[str, object]) -> Iterator[str]:
             yield from _row("measurement", f"{measurement[:48]} {measurement[48:]}")
             yield from _row("guest policy", f"{policy} {' '.join(policy_bits)}")
             yield from _row("platform", f"{platform} {' '.join(platform_bits)}")
+        case {"quote_version": version, "technology": str(technology), "tcb": dict(tcb), "platform": dict(platform)}:
+            yield from _quote(claims, f"{technology} quote of version {version}", tcb, platform)
+            yield from _rows(boot_rows(claims))
+        case {"binding": _, "attestation_key": _, "registers": _}:
+            below = claims.get("hardware")
+            yield from _claims(below) if isinstance(below, Mapping) else ()
+            yield from _rows(tpm_rows(claims))
+        case {"module_id": _, "made_at": _, "pcrs": _}:
+            yield from _rows(nitro_rows(claims))
         case _:
             yield from _row("claims", "none: nothing is taken from evidence that is not authentic")
+
+
+def _rows(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for label, text in rows:
+        yield from _row(label, text)
+
+
+def _quote(
+    claims: Mapping[str, object], what: str, tcb: Mapping[str, object], platform: Mapping[str, object]
+) -> Iterator[str]:
+    """An Intel quote: the platform and how far behind it is, then the TD or the enclave."""
+    configured = platform.get("configuration")
+    flags = f", {' '.join(configured)}" if isinstance(configured, list) and configured else ""
+    yield from _row("processor", f"FMSPC {platform.get('fmspc')}{flags}; {what}")
+    advisories = tcb.get("advisories")
+    open_ = f"; advisories: {', '.join(advisories)}" if isinstance(advisories, list) and advisories else ""
+    yield from _row("TCB status", f"{tcb.get('status')}, by levels of {str(tcb.get('date'))[:10]}{open_}")
+    match claims:
+        case {"mrtd": str(mrtd), "td_attributes": dict(attributes), "xfam": dict(xfam)}:
+            yield from _row("TDX module", f"{claims.get('module') or 'of unknown version'}, MRSEAM {claims['mrseam']}")
+            yield from _row("MRTD", f"{mrtd[:48]} {mrtd[48:]}")
+            yield from _row("TD attributes", f"{attributes['value']} {' '.join(attributes['bits'])}")
+            yield from _row("XFAM", f"{xfam['value']} {' '.join(xfam['bits'])}")
+        case {"enclave": {"mrenclave": mrenclave, "mrsigner": mrsigner, "isvsvn": svn}}:
+            yield from _row("enclave", f"MRENCLAVE {mrenclave}")
+            yield from _row("signed by", f"{mrsigner}, SVN {svn}")
+        case _:
+            pass
 
 
 def _findings(appraisal: Appraisal) -> Iterator[str]:

@@ -1,4 +1,8 @@
-"""Print the JSON Schema of warily.toml, for editors and for reading."""
+"""Print the JSON Schema of warily.toml, for editors and for reading.
+
+Keep it beside the declaration: `warily schema > warily.schema.json`. What spans several settings (a service
+that names a volume, say), and which paths belong to the system, no schema says; `warily build` does.
+"""
 
 import argparse
 import json

@@ -7,7 +7,8 @@ output says where; SIGTERM and Ctrl-C stop it.
 
   warily serve --state .warily/broker --manifest image/manifest.dsse.json --kek-file kek
 
-Operators ask under /v1/operator/ with the bearer token in STATE/operator.token.
+Operators ask under /v1/operator/ with the bearer token in STATE/operator.token. A broker that listens beyond
+this machine needs a proxy with TLS before it for them; guests need none, for what is secret is sealed.
 """
 
 import argparse
@@ -40,7 +41,9 @@ PORTS: Final = range(1 << 16)
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what a broker needs to know."""
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="where it remembers; made if missing")
-    parser.add_argument("--listen", default=LISTEN, metavar="ADDRESS:PORT", help="default %(default)s: any free port")
+    parser.add_argument(
+        "--listen", default=LISTEN, metavar="ADDRESS:PORT", help="where to listen (default: %(default)s, any free port)"
+    )
     parser.add_argument(
         "--manifest", type=Path, action="append", default=[], metavar="FILE", help="a signed manifest; repeatable"
     )
@@ -53,7 +56,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="trust this rehearsal root: its certificate, or the SHA-256 of that",
     )
     parser.add_argument("--kek-file", type=Path, metavar="FILE", help="the passphrase that secrets are wrapped under")
-    parser.add_argument("--lease", type=int, default=4, metavar="SECONDS", help="a guest's pause between calls (4)")
+    parser.add_argument(
+        "--lease", type=int, default=4, metavar="SECONDS", help="a guest's pause between calls (default: 4)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,22 +1,43 @@
 """Judge evidence: is it genuine, and is it what was wanted?
 
-EVIDENCE is an SEV-SNP report (raw, in hexadecimal, or as the firmware or Linux hands it out) or an evidence
-collection. Kinds are told by content, never by name. Nothing is fetched: certificates and revocation lists
-come with the evidence or with --collateral; AMD's own authorities are built in.
+EVIDENCE is an SEV-SNP report (raw, in hexadecimal, or as the firmware or Linux hands it out), a TDX or SGX quote (raw
+or in hexadecimal), quotes of a TPM (JSON of confidential-containers' tools, Azure's paravisor included, or protobuf
+of go-tpm-tools), an AWS Nitro attestation document, or an evidence collection. Kinds are told by content, never by
+name. Nothing is fetched: certificates, revocation lists and Intel's statements come with the evidence or with
+--collateral (PEM, DER, JSON as Intel serves it or as libraries bundle it); AMD's, Intel's and Amazon's own
+authorities are built in.
 
   --expect genuine   judges authenticity alone, and says so
   --expect baseline  also refuses what nobody wants: debugging, a migration agent, a host-requested report
   --expect FILE      a TOML file that decides every field, or waives it with a reason
+
+  warily verify report.bin --collateral vcek.der
+  warily verify report.bin --collateral kds/ --at 2026-03-15T00:00:00Z --json
+  warily verify quote.bin --collateral collateral.json --expect genuine
+  warily verify quote.bin --collateral collateral.json --log ccel.bin
+  warily verify vtpm.json --log binary_bios_measurements --json
+  warily verify report.bin --collateral kds/ --ear verifier.pem > result.jwt
+
+Event logs passed with --log must lead to the registers that the evidence signs (PCRs, RTMRs); an SNP report has none.
+
+With --ear the signed result (EAR, a JWT or CWT) goes to standard output, and the report to standard error; with
+--json it is the member `ear`.
+
+Exit statuses: 0 accepted · 3 malformed bytes · 4 could not decide, a certificate or list is missing or old ·
+10 rejected; the first finding that is not `ok` says why.
 """
 
 import argparse
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+from warily.cli.ear_output import as_text, ear_arguments, print_token, token
 from warily.cli.inputs import read_collateral, read_file, read_fingerprint, read_time
 from warily.core.appraisal import Appraisal, Rejected
-from warily.core.expect import SnpExpect
+from warily.core.evidence import Evidence
+from warily.core.expect import Expect, NitroExpect, SnpExpect, TdxExpect, TpmExpect
 from warily.errors import CollateralError
 
 
@@ -24,7 +45,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `warily verify`."""
     parser.add_argument("evidence", metavar="EVIDENCE", type=Path, help="the file with the evidence")
     parser.add_argument(
-        "--collateral", metavar="PATH", type=Path, action="append", default=[], help="certificates, CRLs, or a folder"
+        "--collateral",
+        metavar="PATH",
+        type=Path,
+        action="append",
+        default=[],
+        help="certificates, CRLs, TCB info, or a folder",
     )
     parser.add_argument("--at", metavar="RFC3339", help="judge at this time; the present without it")
     parser.add_argument("--expect", metavar="genuine|baseline|FILE", default="baseline", help="what is wanted")
@@ -33,38 +59,59 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHA256|FILE",
         action="append",
         default=[],
-        help="also trust this rehearsal ARK: the SHA-256 of its DER, or the certificate",
+        help="also trust this rehearsal root: the SHA-256 of its DER, or the certificate",
     )
+    parser.add_argument(
+        "--log", metavar="EVENTLOG", type=Path, action="append", default=[], help="a TCG or CCEL event log of that boot"
+    )
+    ear_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Appraise, print, and say by the exit status what came out."""
     from warily.verify import appraise, recognise  # noqa: PLC0415  # `warily --help` does without cryptography
+    from warily.verify.recognise_tpm import with_logs  # noqa: PLC0415  # likewise
 
-    evidence = recognise.evidence_from(read_file(options.evidence))
-    collateral = recognise.collateral_from(read_collateral(options.collateral))
-    expect = _expectation(options.expect)
+    evidence = with_logs(recognise.evidence_from(read_file(options.evidence)), map(read_file, options.log))
+    collateral = recognise.collateral_for(evidence, read_collateral(options.collateral))
+    expect = _expectation(options.expect, evidence)
     roots = frozenset(read_fingerprint(text) for text in options.rehearsal_root)
-    expect = replace(expect, rehearsal_roots=expect.rehearsal_roots | roots)
-    appraisal = appraise(evidence, collateral, expect, at=read_time(options.at))
-    _show(appraisal, as_json=options.json, genuine_alone=options.expect == "genuine")
+    appraisal = appraise(evidence, collateral, _trusting(expect, roots), at=read_time(options.at))
+    _show(appraisal, options)
     if appraisal.accepted:
         return 0
     return CollateralError.exit_status if appraisal.undecided else Rejected.exit_status
 
 
-def _show(appraisal: Appraisal, *, as_json: bool, genuine_alone: bool) -> None:
-    if as_json:
-        print(json.dumps(appraisal.as_json(), indent=2))
+def _trusting(expect: Expect, roots: frozenset[bytes]) -> Expect:
+    """The expectation with rehearsal roots added where it has a place for them."""
+    match expect:
+        case SnpExpect() | TdxExpect() | NitroExpect():
+            return replace(expect, rehearsal_roots=expect.rehearsal_roots | roots)
+        case TpmExpect(hardware=SnpExpect() | TdxExpect() as below):
+            return replace(expect, hardware=replace(below, rehearsal_roots=below.rehearsal_roots | roots))
+        case _:
+            return expect
+
+
+def _show(appraisal: Appraisal, options: argparse.Namespace) -> None:
+    """The result in the one form that was asked for; messages beside a token go to standard error."""
+    signed = None if options.ear is None else token(appraisal, options)
+    if options.json:
+        result = appraisal.as_json()
+        print(json.dumps(result if signed is None else result | {"ear": as_text(signed, options)}, indent=2))
         return
     from warily.cli.render_appraisal import render  # noqa: PLC0415  # not for --json
 
-    print(render(appraisal, genuine_alone=genuine_alone), end="")
+    text = render(appraisal, genuine_alone=options.expect == "genuine")
+    print(text, end="", file=sys.stdout if signed is None else sys.stderr)
+    if signed is not None:
+        print_token(signed, options)
 
 
-def _expectation(chosen: str) -> SnpExpect:
+def _expectation(chosen: str, evidence: Evidence) -> Expect:
     """A preset by name, or the file of that path."""
     from warily.verify.expectation import read_expectation  # noqa: PLC0415  # see `run`
-    from warily.verify.snp.presets import PRESETS  # noqa: PLC0415  # see `run`
+    from warily.verify.presets import NAMES, preset  # noqa: PLC0415  # see `run`
 
-    return PRESETS[chosen] if chosen in PRESETS else read_expectation(read_file(Path(chosen)))
+    return preset(chosen, evidence) if chosen in NAMES else read_expectation(read_file(Path(chosen)))

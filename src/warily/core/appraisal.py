@@ -48,8 +48,9 @@ class Appraisal:
 
     @property
     def first_failure(self) -> Finding | None:
-        """The first finding that is neither a pass nor a waiver."""
-        return next((finding for finding in self.findings if finding.outcome not in CLEAN), None)
+        """The first finding that failed, since it decides; else the first that is neither a pass nor a waiver."""
+        failures = (finding for finding in self.findings if finding.outcome is Outcome.FAIL)
+        return next(failures, next((finding for finding in self.findings if finding.outcome not in CLEAN), None))
 
     def outcome_of(self, check: str) -> Outcome | None:
         """The outcome of one check, or None where it is not part of this appraisal."""

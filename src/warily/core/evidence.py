@@ -11,4 +11,51 @@ class SnpEvidence:
     certificates: tuple[bytes, ...] = ()
 
 
-Evidence = SnpEvidence
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TdxEvidence:
+    """An Intel quote as received, padding included: TDX in versions 4 and 5, SGX in version 3 and later.
+
+    `event_logs` are logs of the same boot, CCEL or TCG, that are to explain its RTMRs.
+    """
+
+    quote: bytes
+    event_logs: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TpmQuote:
+    """One TPM2 quote: the TPMS_ATTEST as signed, its TPMT_SIGNATURE, and the registers' values that it covers.
+
+    `pcrs` are (bank as TPM_ALG_ID, register, value); values that the quote does not select are not believed.
+    """
+
+    message: bytes
+    signature: bytes
+    pcrs: tuple[tuple[int, int, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TpmEvidence:
+    """Quotes of one TPM, all by one attestation key, and what may vouch for that key.
+
+    `attestation_key` is a TPMT_PUBLIC or a SubjectPublicKeyInfo, or empty; nothing makes it trusted by itself.
+    `certificates` (DER) are of the key, of the authorities above it, or of the hardware below. `hcl_report` is the
+    report of Azure's paravisor or empty, and `td_quote` the Intel quote that goes with it on TDX.
+    """
+
+    quotes: tuple[TpmQuote, ...]
+    attestation_key: bytes = b""
+    certificates: tuple[bytes, ...] = ()
+    hcl_report: bytes = b""
+    td_quote: bytes = b""
+    event_logs: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NitroEvidence:
+    """An AWS Nitro attestation document, of an enclave or of a NitroTPM: the bytes of its COSE_Sign1 as received."""
+
+    document: bytes
+
+
+Evidence = SnpEvidence | TdxEvidence | TpmEvidence | NitroEvidence

@@ -1,6 +1,8 @@
 """Expectations: what the relying party wants. No field has a default; leaving one out is a type error."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from warily.core.finding import Waived
 
@@ -50,3 +52,103 @@ class SnpExpect:
     image_id: bytes | Waived
     migration_agent: bool | Waived
     provisional_firmware: bool | Waived
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusRule:
+    """One TCB status that is acceptable, `OutOfDate` for instance.
+
+    With `since`, only while the oldest TCB level that the evidence matches is not of an earlier date.
+    """
+
+    status: str
+    since: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TdxExpect:
+    """What a relying party wants of an Intel quote. Every field is decided, or waived with a reason.
+
+    `rehearsal_roots` are SHA-256 fingerprints of root certificates that may be trusted besides Intel's own.
+    `enclaves` are the MRENCLAVEs of SGX enclaves that are acceptable in the place of a TD; empty means TDs only.
+    `advisories` are those that may stay open. `platform_ids` are PPIDs or platform instance ids, 16 bytes each.
+    `mrservicetds` may hold the empty value: a quote of version 4, which does not say.
+    `tee_tcb_svn` (16 bytes), `qe_svn`, `pce_svn` and `evaluation` are floors.
+    """
+
+    rehearsal_roots: frozenset[bytes]
+    enclaves: frozenset[bytes] | Waived
+    debug: bool | Waived
+    statuses: frozenset[StatusRule] | Waived
+    advisories: frozenset[str] | Waived
+    evaluation: int | Waived
+    attributes: BitRule | Waived
+    xfam: BitRule | Waived
+    unknown_bits: bool | Waived
+    platform: BitRule | Waived
+    platform_ids: frozenset[bytes] | Waived
+    tee_tcb_svn: bytes | Waived
+    qe_svn: int | Waived
+    pce_svn: int | Waived
+    mrseams: frozenset[bytes] | Waived
+    mrtds: frozenset[bytes] | Waived
+    mrconfigids: frozenset[bytes] | Waived
+    mrowners: frozenset[bytes] | Waived
+    mrownerconfigs: frozenset[bytes] | Waived
+    mrservicetds: frozenset[bytes] | Waived
+    rtmr0: frozenset[bytes] | Waived
+    rtmr1: frozenset[bytes] | Waived
+    rtmr2: frozenset[bytes] | Waived
+    rtmr3: frozenset[bytes] | Waived
+    report_data: bytes | Waived
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TpmExpect:
+    """What a relying party wants of TPM quotes. Every field is decided, or waived with a reason.
+
+    `authorities` are SHA-256 fingerprints of certificates that may vouch for attestation keys besides the built-in
+    ones of clouds; `attestation_keys` are SHA-256 of the SubjectPublicKeyInfo of keys that need no voucher.
+    `bindings` says which kinds of voucher are acceptable: `snp`, `tdx`, `certificate`, `named`.
+    `hardware` is what is wanted of the processor below a virtual TPM; waived, it must still be genuine.
+    `pcrs` has the acceptable values by bank and register. `selection` must all be covered by the quotes in each of
+    the `banks`, one of which there must be. A log must explain `log_registers`; waived, a log may be absent, but one
+    that is given must explain the boot registers and all others that it extends. `instances` are a cloud's names for
+    virtual machines, `user_data` what was handed to Azure's paravisor.
+    """
+
+    authorities: frozenset[bytes]
+    attestation_keys: frozenset[bytes]
+    bindings: frozenset[str] | Waived
+    hardware: SnpExpect | TdxExpect | Waived
+    nonce: bytes | Waived
+    banks: frozenset[str] | Waived
+    selection: frozenset[int] | Waived
+    pcrs: Mapping[str, Mapping[int, frozenset[bytes]]] | Waived
+    log_registers: frozenset[int] | Waived
+    secure_boot: bool | Waived
+    instances: frozenset[str] | Waived
+    user_data: bytes | Waived
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NitroExpect:
+    """What a relying party wants of an AWS Nitro attestation document. Every field is decided, or waived with a reason.
+
+    `rehearsal_roots` are SHA-256 fingerprints of root certificates that may be trusted besides Amazon's own.
+    `debug` says whether an enclave in debug mode is acceptable, `tpm` whether a NitroTPM is wanted, not an enclave.
+    `pcrs` has the acceptable values by register; `modules` are module ids; `max_age` is in seconds.
+    """
+
+    rehearsal_roots: frozenset[bytes]
+    debug: bool | Waived
+    tpm: bool | Waived
+    pcrs: Mapping[int, frozenset[bytes]] | Waived
+    nonce: bytes | Waived
+    user_data: bytes | Waived
+    public_key: bytes | Waived
+    modules: frozenset[str] | Waived
+    max_age: int | Waived
+
+
+Expect = SnpExpect | TdxExpect | TpmExpect | NitroExpect

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Outcome(StrEnum):
@@ -47,6 +48,7 @@ class Finding:
         }
 
 
+@lru_cache(maxsize=1024)  # most findings of a service are the same ones again
 def passed(check: str, found: str = "") -> Finding:
     """The check passed."""
     return Finding(check=check, outcome=Outcome.PASS, found=found)
@@ -57,6 +59,7 @@ def failed(check: str, *, expected: str, found: str, hint: str = "") -> Finding:
     return Finding(check=check, outcome=Outcome.FAIL, expected=expected, found=found, hint=hint)
 
 
+@lru_cache(maxsize=1024)
 def waived(check: str, waiver: Waived) -> Finding:
     """The check was switched off, for the reason the waiver gives."""
     return Finding(check=check, outcome=Outcome.WAIVED, found=waiver.because)

@@ -1,6 +1,9 @@
 """Registers and traces: a predicted value together with the steps that led to it."""
 
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +46,51 @@ class Prediction:
             "registers": {name: value.hex() for name, value in self.registers.items()},
             "trace": [step.as_json() for step in self.trace],
         }
+
+
+# TPM_ALG_ID of the hashes that registers use, and what `hashlib` calls them.
+HASHES: Final = {0x0004: "sha1", 0x000B: "sha256", 0x000C: "sha384", 0x000D: "sha512"}
+BANKS: Final = {name: number for number, name in HASHES.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterBank:
+    """Registers of one hash algorithm as signed evidence gives them: index in event logs → value.
+
+    `prefix` and `first` name them: RTMR0 has index 1 in a log. A log must account for every register in `required`,
+    and for all others that it extends. `separated` says that each register has at most one separator, as PCRs do.
+    """
+
+    algorithm: int
+    values: Mapping[int, bytes]
+    prefix: str
+    first: int
+    required: frozenset[int]
+    separated: bool
+
+    @property
+    def bank(self) -> str:
+        """The name of the hash algorithm."""
+        return HASHES.get(self.algorithm, f"algorithm {self.algorithm:#06x}")
+
+    def name(self, index: int) -> str:
+        """What people call the register of that index."""
+        return f"{self.prefix}{index - self.first}" if index >= self.first else f"register {index}"
+
+
+def pcr_bank(algorithm: int, values: Mapping[int, bytes], *, required: frozenset[int]) -> RegisterBank:
+    """PCRs of a TPM."""
+    return RegisterBank(algorithm=algorithm, values=values, prefix="PCR", first=0, required=required, separated=True)
+
+
+def rtmr_bank(values: Sequence[bytes], *, required: frozenset[int]) -> RegisterBank:
+    """The RTMRs of a TDX quote, SHA-384; `required` are indexes in the log, where RTMR0 is 1."""
+    indexed = dict(enumerate(values, start=1))
+    return RegisterBank(
+        algorithm=BANKS["sha384"], values=indexed, prefix="RTMR", first=1, required=required, separated=False
+    )
+
+
+def extend(algorithm: int, value: bytes, digest: bytes) -> bytes:
+    """The register's value after it was extended by `digest`: the hash of both, one after the other."""
+    return hashlib.new(HASHES[algorithm], value + digest).digest()

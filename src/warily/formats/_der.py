@@ -1,7 +1,6 @@
 """A strict, bounded reader of DER (ITU-T X.690): definite minimal lengths, single-byte tags, nothing skipped."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from warily.errors import FormatError
 
@@ -20,8 +19,7 @@ EXPLICIT: Final = 0xA0  # [0], constructed; add the number
 MAX_OID: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """One element: its tag, its content, and the whole encoding as received."""
 
     tag: int
@@ -55,14 +53,16 @@ class DerReader:
 
     def any(self, field: str) -> Element:
         """The next element, whatever its tag."""
-        start = self._at
-        head, length = self._head(field)
+        data, start = self._data, self._at
+        head, length = 2, data[start + 1] if start + 1 < len(data) else 0x80
+        if length >= 0x80 or data[start] & 0x1F == 0x1F:  # not the short form, which most elements have
+            head, length = self._head(field)
         end = start + head + length
-        if end > len(self._data):
+        if end > len(data):
             msg = f"{self._what}: {field} runs over the end"
             raise FormatError(msg)
         self._at = end
-        return Element(self._data[start], self._data[start + head : end], self._data[start:end])
+        return Element(data[start], data[start + head : end], data[start:end])
 
     def _head(self, field: str) -> tuple[int, int]:
         """How long the header of the next element is, and the length it announces."""

@@ -154,6 +154,11 @@ class JsonObject:
         """The names of the members, in the order of the text."""
         return tuple(self._members)
 
+    def members(self) -> dict[str, Any]:
+        """All members as they are, read whole; for showing, not for deciding."""
+        self._unread.clear()
+        return dict(self._members)
+
     def _list(self, key: str, limit: int) -> list[Any]:
         values: list[Any] = self._take(key, list, "a list")
         if len(values) > limit:

@@ -12,6 +12,7 @@ that holds for every layout: arbitrary bytes raise `FormatError`, or `unpack(b).
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from struct import Struct
 from typing import (
     Annotated,
     Any,
@@ -93,6 +94,8 @@ class Layout:
     SOURCE: ClassVar[str]
     PLACES: ClassVar[dict[str, tuple[Place, type]]]
     GAPS: ClassVar[tuple[tuple[int, int], ...]]
+    _STRUCT: ClassVar[Struct]
+    _READERS: ClassVar[tuple[tuple[str, Callable[[Any], object] | None], ...]]
 
     @classmethod
     def unpack(cls, data: bytes | memoryview) -> Self:
@@ -105,22 +108,8 @@ class Layout:
             if any(blob[start:end]):
                 msg = f"{cls.__name__}: reserved bytes {start:#x}..{end - 1:#x} are not zero"
                 raise FormatError(msg)
-        return cls(**{name: cls._read(name, blob) for name in cls.PLACES})
-
-    @classmethod
-    def _read(cls, name: str, blob: bytes) -> object:
-        place, kind = cls.PLACES[name]
-        part = blob[place.offset : place.end]
-        if place.raw:
-            return _nested(kind, part)
-        number = int.from_bytes(part, "little" if place.order == LITTLE else "big")
-        if kind is int:
-            return number
-        try:
-            return kind(number)
-        except ValueError:
-            msg = f"{cls.__name__}: {name}: invalid value {number:#x} at offset {place.offset:#x}"
-            raise FormatError(msg) from None
+        parts = zip(cls._READERS, cls._STRUCT.unpack(blob), strict=True)
+        return cls(**{name: part if read is None else read(part) for (name, read), part in parts})
 
     def pack(self) -> bytes:
         """The `SIZE` bytes that encode this value."""
@@ -140,9 +129,37 @@ class Layout:
         return bytes(out)
 
 
-def _nested(kind: type, part: bytes) -> object:
-    """A nested layout, or the bytes themselves."""
-    return kind.unpack(part) if issubclass(kind, Layout) else part
+_CODES: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+
+def _struct(cls: type[Layout]) -> Struct:
+    """All fields in the order of their offsets: little-endian integers as such, everything else as bytes."""
+    codes, at = ["<"], 0
+    for place, _ in sorted(cls.PLACES.values(), key=lambda entry: entry[0].offset):
+        code = f"{place.width}s" if place.raw or place.order != LITTLE else _CODES[place.width]
+        codes.append(f"{place.offset - at}x{code}")
+        at = place.end
+    return Struct("".join(codes) + f"{cls.SIZE - at}x")
+
+
+def _reader(cls: type[Layout], name: str) -> Callable[[Any], object] | None:
+    """How a part that the struct unpacked becomes the field's value; None where it is that already."""
+    place, kind = cls.PLACES[name]
+    if place.raw:
+        return kind.unpack if issubclass(kind, Layout) else None
+    big = place.order != LITTLE
+    if kind is int:
+        return (lambda part: int.from_bytes(part, "big")) if big else None
+
+    def member(part: Any) -> object:  # noqa: ANN401  # an integer, or bytes of one
+        number = int.from_bytes(part, "big") if big else part
+        try:
+            return kind(number)
+        except ValueError:
+            msg = f"{cls.__name__}: {name}: invalid value {number:#x} at offset {place.offset:#x}"
+            raise FormatError(msg) from None
+
+    return member
 
 
 _L = TypeVar("_L", bound=Layout)
@@ -158,6 +175,9 @@ def layout(size: int, *, source: str) -> Callable[[type[_L]], type[_L]]:
         made.SOURCE = source
         made.PLACES = _places(made)
         made.GAPS = _gaps(made, size)
+        made._STRUCT = _struct(made)  # noqa: SLF001  # the class that this declares
+        by_offset = sorted(made.PLACES, key=lambda name: made.PLACES[name][0].offset)
+        made._READERS = tuple((name, _reader(made, name)) for name in by_offset)  # noqa: SLF001  # likewise
         return made
 
     return declare

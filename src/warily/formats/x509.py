@@ -18,6 +18,7 @@ CERTIFICATE_LIMIT: Final = 16 << 10
 CRL_LIMIT: Final = 1 << 20
 MAX_EXTENSIONS: Final = 64
 
+_TIME_PARTS: Final = ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14))
 _COMMON_NAME: Final = "2.5.4.3"
 _BASIC_CONSTRAINTS: Final = "2.5.29.19"
 _STRINGS: Final = {0x0C: "utf-8", 0x13: "ascii", 0x14: "latin-1", 0x16: "ascii", 0x1E: "utf-16-be"}
@@ -182,10 +183,11 @@ def _time(source: DerReader, field_name: str) -> datetime:
         text = ("19" if int(text[:2]) >= 50 else "20") + text
     elif element.tag != _der.GENERALIZED_TIME:
         text = ""
-    if len(text) != 15 or not text.isascii() or not text[:14].isdecimal():
+    if len(text) != 15 or not text.isascii() or not text[:14].isdecimal() or text[14] != "Z":
         text = ""
     try:
-        return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+        year, month, day, hour, minute, second = (int(text[at:end]) for at, end in _TIME_PARTS)
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         msg = f"{field_name} is not a time in UTC"
         raise FormatError(msg) from None
@@ -210,12 +212,15 @@ def _extensions(outer: DerReader) -> dict[str, Extension]:
 
 
 def _serials(listed: DerReader) -> list[int]:
-    """The serial numbers that a list names, whatever the reason."""
+    """The serial numbers that a list names, whatever the reason and the date."""
     found = []
     while not listed.empty:
         entry = listed.inside(_der.SEQUENCE, "revoked certificate")
         found.append(entry.integer("serial number", limit=32))
-        _time(entry, "revocation date")
+        if not (entry.has(_der.UTC_TIME) or entry.has(_der.GENERALIZED_TIME)):
+            msg = "CRL: a revocation without its date"
+            raise FormatError(msg)
+        entry.any("revocation date")
         if entry.has(_der.SEQUENCE):
             entry.any("extensions")
         entry.finish()

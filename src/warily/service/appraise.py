@@ -106,6 +106,19 @@ def expectation(request: AttestRequest, trust: Trust) -> SnpExpect:
     )
 
 
+def checks() -> list[tuple[str, str]]:
+    """The broker's own checks in the order in which they are made: id, and the one sentence that says what it means."""
+    made = {
+        nonce.CHECK: nonce.check,
+        "release.evidence": _evidence_is_whole,
+        "release.binding": _key_is_a_point,
+        "release.identity": _identity_is_named,
+        "release.manifest": _manifest_is_known,
+        "release.volume": _volumes_are_declared,
+    }
+    return [(check, (decide.__doc__ or "").partition("\n")[0]) for check, decide in made.items()]
+
+
 def _refusal(*findings: Finding, at: datetime) -> Appraisal:
     """An appraisal that ends before the report was judged. It is never accepted."""
     return Appraisal(platform="none", at=at, anchor="none", required=OWN_CHECKS, findings=findings)
@@ -151,7 +164,7 @@ def _identity_is_named(request: AttestRequest) -> Finding:
 
 
 def _manifest_is_known(verified: Appraisal, trust: Trust) -> tuple[Manifest | None, Finding]:
-    """The signed manifest that predicts this launch digest for the platform that vouches for it."""
+    """A signed manifest predicts this launch digest for the platform that vouches for it: which, and the finding."""
     check = "release.manifest"
     if not verified.claims:
         return None, Finding(check=check, outcome=Outcome.NOT_REACHED)

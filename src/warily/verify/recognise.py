@@ -1,21 +1,26 @@
 """What kind of bytes a file is, found by content and never by name; then evidence and collateral out of it."""
 
 import string
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
-from warily.core.collateral import SnpCollateral
-from warily.core.evidence import SnpEvidence
+from warily.core.collateral import Collateral, NitroCollateral, SnpCollateral, TdxCollateral
+from warily.core.evidence import Evidence, NitroEvidence, SnpEvidence, TdxEvidence, TpmEvidence
 from warily.errors import FormatError
-from warily.formats import _der, cmw, pem, snp_certs, tsm_report
+from warily.formats import _der, cmw, intel_collateral, nitro, pem, snp_certs, tdx_quote, tsm_report, vtpm_evidence
 from warily.formats._der import DerReader
 from warily.formats._json import JsonObject
+from warily.formats.intel_collateral import Bundle
 from warily.formats.snp_guest_message import ReportAnswer
 from warily.formats.snp_report import SIZE as REPORT_SIZE
 from warily.formats.snp_report import VERSIONS
+from warily.formats.tdx_quote import QuoteHeader
 from warily.formats.tsm_report import TsmReport
+from warily.formats.x509 import RevocationList
+from warily.verify import recognise_tpm
+from warily.verify.tdx.roots import NAME as INTEL_ROOT
 
 LIMIT: Final = 16 << 20
 _HARDWARE: Final = "hw"  # the label of the record that carries the report (release/binding.py)
@@ -32,17 +37,28 @@ class Kind(StrEnum):
     RESPONSE = "SEV-SNP report in a MSG_REPORT_RSP"
     TSM_REPORT = "configfs-tsm report (JSON)"
     COLLECTION = "evidence collection (JSON)"
+    QUOTE = "Intel quote"
+    QUOTE_HEX = "Intel quote in hexadecimal"
+    NITRO = "AWS Nitro attestation document"
     PEM = "PEM bundle"
     CERTIFICATE = "X.509 certificate (DER)"
     CRL = "X.509 revocation list (DER)"
     CERTIFICATE_TABLE = "SEV-SNP certificate table"
+    CRL_HEX = "X.509 revocation list (DER in hexadecimal)"
+    INTEL_BUNDLE = "bundle of Intel collateral (JSON)"
+    INTEL_STATEMENT = "TCB info or QE identity (JSON)"
+    VTPM_JSON = "TPM quote (JSON)"
+    GO_ATTESTATION = "attestation of go-tpm-tools (protobuf)"
     UNKNOWN = "unknown"
 
 
-EVIDENCE: Final = frozenset(
-    {Kind.REPORT, Kind.REPORT_HEX, Kind.RESPONSE, Kind.TSM_REPORT, Kind.COLLECTION},
-)
-COLLATERAL: Final = frozenset({Kind.PEM, Kind.CERTIFICATE, Kind.CRL, Kind.CERTIFICATE_TABLE})
+EVIDENCE: Final = frozenset({
+    Kind.REPORT, Kind.REPORT_HEX, Kind.RESPONSE, Kind.TSM_REPORT, Kind.COLLECTION, Kind.QUOTE, Kind.QUOTE_HEX,
+    Kind.NITRO, Kind.VTPM_JSON, Kind.GO_ATTESTATION,
+})  # fmt: skip
+COLLATERAL: Final = frozenset({
+    Kind.PEM, Kind.CERTIFICATE, Kind.CRL, Kind.CRL_HEX, Kind.CERTIFICATE_TABLE, Kind.INTEL_BUNDLE, Kind.INTEL_STATEMENT,
+})  # fmt: skip
 
 
 def recognise(data: bytes) -> Kind:
@@ -51,41 +67,37 @@ def recognise(data: bytes) -> Kind:
         return Kind.UNKNOWN
     for fits, kind in (
         (_is_table, Kind.CERTIFICATE_TABLE),
+        (nitro.looks_like, Kind.NITRO),
+        (_is_quote, Kind.QUOTE),
         (_is_report, Kind.REPORT),
         (_is_response, Kind.RESPONSE),
-        (lambda blob: pem.MARK in blob, Kind.PEM),
+        (lambda blob: pem.MARK in blob and not _is_json(blob), Kind.PEM),
         (_is_report_hex, Kind.REPORT_HEX),
+        (_is_quote_hex, Kind.QUOTE_HEX),
+        (_is_crl_hex, Kind.CRL_HEX),
+        (recognise_tpm.is_go, Kind.GO_ATTESTATION),
     ):
         if fits(data):
             return kind
-    return _json_kind(data) if data.removeprefix(_BOM).lstrip()[:1] == b"{" else _der_kind(data)
+    return _json_kind(data) if _is_json(data) else _der_kind(data)
 
 
-def evidence_from(data: bytes) -> SnpEvidence:
+def evidence_from(data: bytes) -> Evidence:
     """The evidence that a file holds. Raises `FormatError` where it holds none, or is malformed."""
-    match recognise(data):
-        case Kind.REPORT:
-            return SnpEvidence(report=data)
-        case Kind.REPORT_HEX:
-            return SnpEvidence(report=bytes.fromhex(data.decode("ascii")))
-        case Kind.RESPONSE:
-            answer = ReportAnswer.decode(data)
-            return evidence_with_table(answer.report, answer.certificates)
-        case Kind.TSM_REPORT:
-            return _from_tsm(TsmReport.decode(data.removeprefix(_BOM)))
-        case Kind.COLLECTION:
-            return evidence_from_collection(_collection(data))
-        case Kind.UNKNOWN:
-            msg = f"{len(data)} bytes that are no evidence of a known kind"
-            hint = f"an SEV-SNP report has {REPORT_SIZE} bytes and a version of {VERSIONS[0]} to {VERSIONS[-1]}"
-            raise FormatError(msg, hint=hint)
-        case kind:
-            msg = f"a {kind} is no evidence"
-            raise FormatError(msg, hint="pass certificates and revocation lists with --collateral")
+    kind = recognise(data)
+    if kind in _EVIDENCE:
+        return _EVIDENCE[kind](data)
+    if kind is not Kind.UNKNOWN:
+        msg = f"a {kind} is no evidence"
+        raise FormatError(msg, hint="pass certificates and revocation lists with --collateral")
+    recognise_tpm.refuse_alone(data)
+    msg = f"{len(data)} bytes that are no evidence of a known kind"
+    hint = f"an SEV-SNP report has {REPORT_SIZE} bytes and a version of {VERSIONS[0]} to {VERSIONS[-1]}"
+    raise FormatError(msg, hint=hint)
 
 
-def evidence_from_collection(collection: cmw.Collection) -> SnpEvidence:
-    """The report in the `hw` record of an evidence collection, and the certificates beside it."""
+def evidence_from_collection(collection: cmw.Collection) -> Evidence:
+    """The report or quote in the `hw` record of an evidence collection, and the certificates beside it."""
     record = collection.get(_HARDWARE)
     if record is None or record.media_type != tsm_report.MEDIA_TYPE:
         msg = f"the collection has no {_HARDWARE} record of type {tsm_report.MEDIA_TYPE}"
@@ -116,6 +128,52 @@ def collateral_from(blobs: Iterable[bytes]) -> SnpCollateral:
     )
 
 
+def collateral_for(evidence: Evidence, blobs: Iterable[bytes]) -> Collateral:
+    """What all files together say about evidence of this kind. Raises `FormatError` for what is no collateral."""
+    match evidence:
+        case SnpEvidence():
+            return collateral_from(blobs)
+        case NitroEvidence():
+            for blob in blobs:
+                _pieces(blob)  # malformed files are refused, though nothing in them is needed
+            return NitroCollateral()
+        case TdxEvidence():
+            return tdx_collateral_from(blobs)
+        case TpmEvidence():
+            files = tuple(blobs)
+            pieces = [(piece.der, piece.is_crl) for blob in files for piece in _pieces(blob)]
+            return replace(recognise_tpm.tpm_collateral(pieces, files), tdx=tdx_collateral_from(files))
+
+
+def tdx_collateral_from(blobs: Iterable[bytes]) -> TdxCollateral:
+    """Intel's statements, revocation lists and certificates out of bundles and single files."""
+    found: dict[str, list[Any]] = {field.name: [] for field in fields(TdxCollateral)}
+    statements = {intel_collateral.TCB_INFO: "tcb_infos", intel_collateral.QE_IDENTITY: "qe_identities"}
+    for blob in blobs:
+        match recognise(blob):
+            case Kind.INTEL_BUNDLE:
+                bundle = Bundle.decode(blob)
+                found["tcb_infos"] += [one for one in (bundle.tcb_info,) if one is not None]
+                found["qe_identities"] += [one for one in (bundle.qe_identity,) if one is not None]
+                found["root_crls"] += [one for one in (bundle.root_crl,) if one is not None]
+                found["pck_crls"] += [one for one in (bundle.pck_crl,) if one is not None]
+                found["certificates"] += bundle.certificates
+            case Kind.INTEL_STATEMENT:
+                kind, statement = intel_collateral.decode_response(blob)
+                found[statements[kind]].append(statement)
+            case _:
+                for piece in _pieces(blob):
+                    found[_shelf(piece)].append(piece.der)
+    return TdxCollateral(**{name: tuple(values) for name, values in found.items()})
+
+
+def _shelf(piece: _Piece) -> str:
+    """Where a certificate or list belongs; which authority a list is of, its issuer's name tells."""
+    if not piece.is_crl:
+        return "certificates"
+    return "root_crls" if RevocationList.decode(piece.der).name == INTEL_ROOT else "pck_crls"
+
+
 def _pieces(data: bytes) -> list[_Piece]:
     match recognise(data):
         case Kind.PEM:
@@ -126,6 +184,10 @@ def _pieces(data: bytes) -> list[_Piece]:
             return [_Piece(der=data, is_crl=False)]
         case Kind.CRL:
             return [_Piece(der=data, is_crl=True)]
+        case Kind.CRL_HEX:
+            return [_Piece(der=_unhexed(data) or b"", is_crl=True)]
+        case Kind.INTEL_BUNDLE | Kind.INTEL_STATEMENT:
+            return []  # collateral for another platform
         case Kind.CERTIFICATE_TABLE:
             kept = (snp_certs.VCEK, snp_certs.VLEK, snp_certs.ASK, snp_certs.ARK, snp_certs.CRL)
             return [_Piece(der=der, is_crl=guid == snp_certs.CRL) for guid, der in _table(data) if guid in kept]
@@ -146,10 +208,9 @@ def _table(data: bytes) -> list[tuple[str, bytes]]:
     return found
 
 
-def _from_tsm(report: TsmReport) -> SnpEvidence:
-    if report.provider not in (tsm_report.SEV_GUEST, tsm_report.REHEARSAL):
-        msg = f"evidence of the provider {report.provider} cannot be judged yet"
-        raise FormatError(msg)
+def _from_tsm(report: TsmReport) -> Evidence:
+    if report.provider == tsm_report.TDX_GUEST:
+        return TdxEvidence(quote=report.outblob)
     return evidence_with_table(report.outblob, report.auxblob)
 
 
@@ -177,9 +238,37 @@ def _is_report_hex(data: bytes) -> bool:
     return len(b"".join(data.split())) == 2 * REPORT_SIZE
 
 
+def _is_quote(data: bytes) -> bool:
+    """The header of a quote: Intel's vendor ID, or a known version, key type and technology."""
+    version, key, tee = (int.from_bytes(data[at:end], "little") for at, end in ((0, 2), (2, 4), (4, 8)))
+    known = version in tdx_quote.VERSIONS and key in (2, 3) and tee in (tdx_quote.SGX, tdx_quote.TDX)
+    return len(data) >= QuoteHeader.SIZE and (data[12:28] == tdx_quote.INTEL or known)
+
+
+def _is_quote_hex(data: bytes) -> bool:
+    return len(data) <= 4 * tdx_quote.LIMIT and _is_quote(_unhexed(data) or b"")
+
+
+def _is_crl_hex(data: bytes) -> bool:
+    raw = _unhexed(data) if data[:3] in (b"308", b"0x3") else None
+    return raw is not None and _der_kind(raw) is Kind.CRL
+
+
+def _unhexed(data: bytes) -> bytes | None:
+    """The bytes that hexadecimal text means, with any white space and a leading `0x`; None for other text."""
+    text = b"".join(data.split()).removeprefix(b"0x")
+    if not text or len(text) % 2 or not _HEX.issuperset(text):
+        return None
+    return bytes.fromhex(text.decode("ascii"))
+
+
 def _is_table(data: bytes) -> bool:
     """The first entry of the list has one of the known GUIDs."""
     return data[:16] in snp_certs.KNOWN
+
+
+def _is_json(data: bytes) -> bool:
+    return data.removeprefix(_BOM).lstrip()[:1] == b"{"
 
 
 def _json_kind(data: bytes) -> Kind:
@@ -189,6 +278,12 @@ def _json_kind(data: bytes) -> Kind:
         return Kind.UNKNOWN
     if cmw.TYPE_KEY in top or "evidence" in top:
         return Kind.COLLECTION
+    if intel_collateral.looks_like_bundle(top.keys()):
+        return Kind.INTEL_BUNDLE
+    if intel_collateral.TCB_INFO in top or intel_collateral.QE_IDENTITY in top:
+        return Kind.INTEL_STATEMENT
+    if vtpm_evidence.looks_like(top.keys()):
+        return Kind.VTPM_JSON
     return Kind.TSM_REPORT if "provider" in top and "outblob" in top else Kind.UNKNOWN
 
 
@@ -208,3 +303,23 @@ def _unversioned(tbs: DerReader) -> Kind:
     tbs.take(_der.SEQUENCE, "signature algorithm")
     tbs.take(_der.SEQUENCE, "issuer")
     return Kind.CERTIFICATE if tbs.has(_der.SEQUENCE) else Kind.CRL
+
+
+def _from_response(data: bytes) -> SnpEvidence:
+    answer = ReportAnswer.decode(data)
+    return evidence_with_table(answer.report, answer.certificates)
+
+
+# How evidence of each kind is read.
+_EVIDENCE: Final[dict[Kind, Callable[[bytes], Evidence]]] = {
+    Kind.REPORT: lambda data: SnpEvidence(report=data),
+    Kind.REPORT_HEX: lambda data: SnpEvidence(report=bytes.fromhex(data.decode("ascii"))),
+    Kind.RESPONSE: _from_response,
+    Kind.QUOTE: lambda data: TdxEvidence(quote=data),
+    Kind.QUOTE_HEX: lambda data: TdxEvidence(quote=_unhexed(data) or b""),
+    Kind.NITRO: lambda data: NitroEvidence(document=nitro.message_in(data)),
+    Kind.TSM_REPORT: lambda data: _from_tsm(TsmReport.decode(data.removeprefix(_BOM))),
+    Kind.COLLECTION: lambda data: evidence_from_collection(_collection(data)),
+    Kind.VTPM_JSON: recognise_tpm.from_json,
+    Kind.GO_ATTESTATION: recognise_tpm.from_go,
+}

@@ -4,11 +4,10 @@ Every rule runs, so that one look shows everything that is wrong. The first thre
 processor can never report; no expectation waives them.
 """
 
-from collections.abc import Callable, Iterable
-from enum import IntFlag
+from collections.abc import Callable
 from typing import Final
 
-from warily.core.expect import BitRule, SnpExpect
+from warily.core.expect import SnpExpect
 from warily.core.finding import Finding, Waived, failed, passed, waived
 from warily.formats.snp_report import (
     HOST_REQUESTED,
@@ -22,6 +21,7 @@ from warily.formats.snp_report import (
     TcbLayout,
     firmware_version,
 )
+from warily.verify.comparing import bit_numbers, bits_fit, is_equal, is_one_of
 
 Rule = Callable[[SnpReport, TcbLayout, SnpExpect], Finding]
 
@@ -80,12 +80,12 @@ def vmpl_is_allowed(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding
 
 def policy_is_wanted(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
     """The guest policy has every required bit and no forbidden one (debug, for instance)."""
-    return _bits("snp.policy", report.policy, want.policy, PolicyBit)
+    return bits_fit("snp.policy", report.policy, want.policy, PolicyBit)
 
 
 def platform_is_wanted(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
     """The platform information has every required bit and no forbidden one (alias check, SMT and so on)."""
-    return _bits("snp.platform", report.platform_info, want.platform, PlatformBit)
+    return bits_fit("snp.platform", report.platform_info, want.platform, PlatformBit)
 
 
 def bits_are_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
@@ -158,28 +158,28 @@ def guest_svn_is_recent_enough(report: SnpReport, _: TcbLayout, want: SnpExpect)
 
 def measurement_is_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
     """MEASUREMENT is one of the expected launch digests."""
-    return _one_of("snp.measurement", report.measurement, want.measurements, hint=_UNPREDICTED)
+    return is_one_of("snp.measurement", report.measurement, want.measurements, hint=_UNPREDICTED)
 
 
 def report_data_is_ours(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
     """REPORT_DATA is what the relying party made for this one request: the report is fresh and bound."""
     hint = "the report answers another request: replayed, or bound to another session key"
-    return _equal("snp.report-data", report.report_data, want.report_data, hint=hint)
+    return is_equal("snp.report-data", report.report_data, want.report_data, hint=hint)
 
 
 def host_data_is_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
     """HOST_DATA, which the host gave at launch, is one of those expected."""
-    return _one_of("snp.host-data", report.host_data, want.host_data)
+    return is_one_of("snp.host-data", report.host_data, want.host_data)
 
 
 def chip_is_listed(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
     """CHIP_ID is on the list of machines that may run the guest."""
-    return _one_of("snp.chip.listed", report.chip_id, want.chip_ids)
+    return is_one_of("snp.chip.listed", report.chip_id, want.chip_ids)
 
 
 def id_key_is_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
     """The key that signed the ID block is one of those expected."""
-    return _one_of("snp.id-key", report.id_key_digest, want.id_key_digests)
+    return is_one_of("snp.id-key", report.id_key_digest, want.id_key_digests)
 
 
 def author_key_is_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
@@ -187,17 +187,17 @@ def author_key_is_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Fin
     check = "snp.author-key"
     if not isinstance(want.author_key_digests, Waived) and not report.has_author_key:
         return failed(check, expected="an author key", found="AUTHOR_KEY_EN is not set")
-    return _one_of(check, report.author_key_digest, want.author_key_digests)
+    return is_one_of(check, report.author_key_digest, want.author_key_digests)
 
 
 def family_is_wanted(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
     """FAMILY_ID, from the ID block, is the one expected."""
-    return _equal("snp.family-id", report.family_id, want.family_id)
+    return is_equal("snp.family-id", report.family_id, want.family_id)
 
 
 def image_is_wanted(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
     """IMAGE_ID, from the ID block, is the one expected."""
-    return _equal("snp.image-id", report.image_id, want.image_id)
+    return is_equal("snp.image-id", report.image_id, want.image_id)
 
 
 # The definition of "acceptable". The reference page is generated from the table.
@@ -228,53 +228,6 @@ RULES: Final[dict[str, Rule]] = {
 def acceptable(report: SnpReport, layout: TcbLayout, want: SnpExpect) -> tuple[Finding, ...]:
     """One finding for every rule, over an authentic report of a product with this TCB layout."""
     return tuple(rule(report, layout, want) for rule in RULES.values())
-
-
-def bit_numbers(value: int) -> list[int]:
-    """The numbers of the bits that are set, least first."""
-    return [bit for bit in range(value.bit_length()) if value >> bit & 1]
-
-
-def bit_names(value: int, kind: type[IntFlag]) -> list[str]:
-    """The bits that are set, by name, or by number where they have none."""
-    names = {int(member): member.name or "" for member in kind}
-    return [names.get(1 << bit, f"bit {bit}") for bit in bit_numbers(value)]
-
-
-def _bits(check: str, value: int, rule: BitRule | Waived, kind: type[IntFlag]) -> Finding:
-    if isinstance(rule, Waived):
-        return waived(check, rule)
-    missing = bit_names(rule.required & ~value, kind)
-    present = bit_names(rule.forbidden & value, kind)
-    if missing or present:
-        found = [f"{name} is clear" for name in missing] + [f"{name} is set" for name in present]
-        expected = [f"{name} set" for name in missing] + [f"{name} clear" for name in present]
-        return failed(check, expected=", ".join(expected), found=", ".join(found))
-    return passed(check, found=f"{value:#x}")
-
-
-def _one_of(check: str, value: bytes, allowed: Iterable[bytes] | Waived, *, hint: str = "") -> Finding:
-    if isinstance(allowed, Waived):
-        return waived(check, allowed)
-    known = sorted(allowed)
-    if value in known:
-        return passed(check, found=_short(value))
-    listed = ", ".join(_short(entry) for entry in known[:4])
-    expected = f"one of {len(known)}: {listed}" if known else "nothing is on the list"
-    return failed(check, expected=expected, found=_short(value), hint=hint)
-
-
-def _equal(check: str, value: bytes, wanted: bytes | Waived, *, hint: str = "") -> Finding:
-    if isinstance(wanted, Waived):
-        return waived(check, wanted)
-    if value != wanted:
-        return failed(check, expected=_short(wanted), found=_short(value), hint=hint)
-    return passed(check, found=_short(value))
-
-
-def _short(value: bytes) -> str:
-    """The first eight bytes in hex: enough to tell values apart by eye."""
-    return f"{value.hex()[:16]}…"
 
 
 def _version(version: tuple[int, int, int]) -> str:

@@ -10,7 +10,7 @@ from warily.formats.snp_report import (
     Tcb,
     firmware_version,
 )
-from warily.verify.snp.acceptable import bit_names
+from warily.verify.comparing import bit_names
 from warily.verify.snp.leaf import Leaf
 from warily.verify.snp.products import Product
 

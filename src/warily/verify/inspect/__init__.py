@@ -1,0 +1,131 @@
+"""Any supported file as a readable tree with offsets. What it is, its content says, never its name.
+
+`FORMATS` is the table: the first entry that fits shows the file. A new format is a new line here, made of
+`layout_node` over its declared layouts. Nothing is judged, and malformed files are shown as far as they go.
+"""
+
+import string
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from warily.errors import FormatError
+from warily.formats import nitro, pem, snp_certs
+from warily.formats._guid import guid
+from warily.formats.snp_guest_message import ReportResponse
+from warily.formats.snp_report import SIZE as REPORT_SIZE
+from warily.formats.snp_report import VERSIONS
+from warily.formats.x509 import Certificate, RevocationList
+from warily.verify.inspect.certificates import certificate_node, crl_node, pem_node, table_node
+from warily.verify.inspect.firmware import cpio_node, elf_node, is_cpio, is_elf, is_ovmf, ovmf_node
+from warily.verify.inspect.node import MAX_NODES, Node
+from warily.verify.inspect.quote import is_quote, quote_node
+from warily.verify.inspect.snp import hashes_node, report_node, response_node
+from warily.verify.inspect.text import cose_node, is_cose, is_json, is_jwt, json_node, jwt_node
+
+_HASHES: Final = guid("9438d606-4f22-4cc9-b479-a793d411fd21")
+_TSM: Final = "application/vnd.veraison.configfs-tsm+json"
+_SPACE: Final = string.whitespace.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One kind of file: its name, whether bytes are of it, and the tree of such bytes."""
+
+    name: str
+    fits: Callable[[bytes], bool]
+    tree: Callable[[bytes], Node]
+
+
+def inspect(data: bytes) -> Node:
+    """The tree of a file. Raises `FormatError` where its kind is not known, or it is too broken to be shown."""
+    found = format_of(data)
+    if found is None:
+        msg = f"{len(data)} bytes of no kind that can be shown"
+        raise FormatError(msg, hint=f"kinds that can: {', '.join(entry.name for entry in FORMATS)}")
+    tree = found.tree(data)
+    if tree.count() > MAX_NODES:
+        msg = f"a {found.name} of over {MAX_NODES} pieces"
+        raise FormatError(msg)
+    return tree
+
+
+def format_of(data: bytes) -> Format | None:
+    """The first format that fits, None where none does."""
+    return next((entry for entry in FORMATS if entry.fits(data)), None)
+
+
+def _is_report(data: bytes) -> bool:
+    return len(data) == REPORT_SIZE and int.from_bytes(data[:4], "little") in VERSIONS
+
+
+def _is_response(data: bytes) -> bool:
+    head = bytes(4) + REPORT_SIZE.to_bytes(4, "little") + bytes(24)
+    return data.startswith(head) and len(data) >= ReportResponse.SIZE + REPORT_SIZE
+
+
+def _decodes(kind: type[Certificate | RevocationList]) -> Callable[[bytes], bool]:
+    def fits(data: bytes) -> bool:
+        if not data.startswith(b"\x30"):
+            return False
+        try:
+            kind.decode(data)
+        except FormatError:
+            return False
+        return True
+
+    return fits
+
+
+def _is_hex(data: bytes) -> bool:
+    """Hexadecimal of something else that can be shown."""
+    inside = _unhexed(data)
+    return inside is not None and format_of(inside) is not None
+
+
+def _unhexed(data: bytes) -> bytes | None:
+    if not data or len(data) > 1 << 17 or data[:1] not in b"0123456789abcdefABCDEF":
+        return None
+    try:
+        return bytes.fromhex(data.translate(None, _SPACE).decode("ascii"))
+    except ValueError:
+        return None
+
+
+def _hex_node(data: bytes) -> Node:
+    inside = _unhexed(data) or b""
+    return Node(name="hexadecimal", size=len(data), note="offsets are those of the bytes", parts=(inspect(inside),))
+
+
+def _record_node(data: bytes) -> Node:
+    """What base64url inside JSON holds: a file of a known kind."""
+    return inspect(data)
+
+
+def _json_tree(data: bytes) -> Node:
+    opened = dict.fromkeys(("outblob", "auxblob"), _record_node)
+    return json_node(data, opened)
+
+
+def _cose_tree(data: bytes) -> Node:
+    return cose_node(data, dict.fromkeys(("certificate", "cabundle"), _record_node))
+
+
+FORMATS: Final = (
+    Format("SEV-SNP certificate table", lambda data: data[:16] in snp_certs.KNOWN, lambda data: table_node(data, at=0)),
+    Format("Intel quote", is_quote, quote_node),
+    Format("SEV-SNP report", _is_report, report_node),
+    Format("MSG_REPORT_RSP", _is_response, response_node),
+    Format("kernel hashes", lambda data: data.startswith(_HASHES), hashes_node),
+    Format("OVMF firmware", is_ovmf, ovmf_node),
+    Format("cpio archive", is_cpio, cpio_node),
+    Format("ELF file", is_elf, elf_node),
+    Format("JSON", is_json, _json_tree),
+    Format("PEM bundle", lambda data: pem.MARK in data, pem_node),
+    Format("JWT", is_jwt, jwt_node),
+    Format("certificate", _decodes(Certificate), lambda data: certificate_node(data, at=0)),
+    Format("revocation list", _decodes(RevocationList), lambda data: crl_node(data, at=0)),
+    Format("AWS Nitro document", nitro.looks_like, lambda data: _cose_tree(nitro.message_in(data))),
+    Format("COSE_Sign1", is_cose, _cose_tree),
+    Format("hexadecimal", _is_hex, _hex_node),
+)
