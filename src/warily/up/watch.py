@@ -18,8 +18,8 @@ from warily.posture.from_broker import facts_from_broker
 from warily.up.broker import Operator
 
 PATIENCE: Final = 600.0  # seconds; a new volume is written once from end to end
-GLANCE: Final = 0.2
-LISTENING: Final = 0.3
+GLANCE: Final = 0.1
+LISTENING: Final = 0.2
 
 
 @dataclass(slots=True, kw_only=True)
