@@ -104,7 +104,8 @@ def _explain(kind: int, data: bytes) -> str:
         tagged = TaggedEvent.decode(data)
         return f"tag {tagged.tag:#010x}: {text_of(tagged.content) or _raw(tagged.content)}"
     if kind in (EventType.EFI_PLATFORM_FIRMWARE_BLOB2, EventType.EFI_HANDOFF_TABLES2):
-        return Cursor(data, what="description").counted(1, "description", limit=255).decode("ascii", "replace")
+        said = Cursor(data, what="description").counted(1, "description", limit=255)
+        return _printable(said.decode("ascii", "replace"))
     if kind in (EventType.EFI_GPT_EVENT, EventType.EFI_GPT_EVENT2):
         return _partitions(data)
     return _numbers(kind, data) or text_of(data)
@@ -184,6 +185,11 @@ def _partitions(data: bytes) -> str:
 def _utf16(data: bytes) -> str:
     """UTF-16LE up to the first NUL; what cannot be printed becomes a question mark."""
     text = data[: len(data) // 2 * 2].decode("utf-16-le", "replace").partition("\0")[0]
+    return _printable(text)
+
+
+def _printable(text: str) -> str:
+    """The text with a question mark for whatever cannot be printed."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
