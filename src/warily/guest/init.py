@@ -30,12 +30,6 @@ ROOT: Final = Path("/sysroot")
 INIT: Final = "/usr/lib/systemd/systemd"
 BLOCK: Final = 4096
 DIGESTS_PER_BLOCK: Final = 128
-READ_AHEAD: Final = (
-    "/usr/bin/python3",
-    "-IB",
-    "-c",
-    "import sys; sys.path[:0] = ['/usr/lib/warily']; import warily.guest.agent",
-)
 LATCHES: Final = ("kernel/modules_disabled", "kernel/kexec_load_disabled")
 API: Final = (
     ("devtmpfs", "/dev", Mount.NOSUID | Mount.NOEXEC, "mode=0755"),
@@ -67,7 +61,6 @@ def boot() -> None:
     for target, flags, options in IN_MEMORY:
         kernel.mount("tmpfs", f"{ROOT}{target}", "tmpfs", flags, options)
     enter_root()
-    read_ahead()
     os.execve(INIT, [INIT], {"TERM": "dumb", "PATH": "/usr/sbin:/usr/bin"})  # noqa: S606  # no shell is wanted
 
 
@@ -120,19 +113,6 @@ def enter_root() -> None:
     kernel.mount(".", "/", "", Mount.MOVE)
     os.chroot(".")
     os.chdir("/")
-
-
-def read_ahead() -> None:
-    """What the agent is made of is on its way into memory, checked by a processor that is idle meanwhile.
-
-    A child imports it and ends; the root's init waits for it like for any other. If it fails, time is all that is lost.
-    """
-    if os.fork():
-        return
-    try:
-        os.execve(READ_AHEAD[0], READ_AHEAD, {})  # noqa: S606  # no shell is wanted
-    finally:
-        os._exit(1)
 
 
 def _forget_initramfs() -> None:
