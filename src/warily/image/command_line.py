@@ -39,7 +39,7 @@ FIXED: Final = (
     Word("hest_disable", "the table names memory for the kernel to read at the host's word"),
     Word("erst_disable", "likewise, and a store the kernel writes to"),
     Word("bert_disable", "likewise, at boot"),
-    Word("cgroup.memory=nokmem", "no kernel code is rewritten when systemd starts: emulators may execute it half-written"),
+    Word("cgroup.memory=nokmem", "no kernel code is rewritten when systemd starts: emulators run it half-written"),
     Word("edd=off", "no disk geometry from the host's firmware"),
     Word("systemd.import_credentials=no", "credentials come from SMBIOS and fw_cfg, hence from the host"),
     Word("systemd.show_status=no", "what starts is nobody's business outside"),
