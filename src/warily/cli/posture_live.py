@@ -19,8 +19,8 @@ from warily.posture.facts import Facts
 from warily.posture.from_broker import facts_from_broker
 from warily.release.signing import verify_manifest
 from warily.up.broker import Operator
+from warily.up.machine import UP
 
-UP: Final = "up.json"
 LIMIT: Final = 4096
 MANIFEST_LIMIT: Final = 32 << 20
 _ADDRESS: Final = re.compile(r"http://(127\.0\.0\.1|localhost):([0-9]{1,5})")
@@ -68,7 +68,7 @@ def live_facts(project: Path, manifests: tuple[Manifest, ...], *, owners: frozen
     that none of `owners` signed.
     """
     machine = running(project)
-    answer = machine.operator.get(f"/v1/operator/appraisals/{machine.identity.hex()}")
+    answer = machine.operator.appraisals(machine.identity)
     if answer is None:
         msg = "the broker has no evidence of this machine yet"
         raise HostError(msg, hint="the guest attests a few seconds after it starts; try again")

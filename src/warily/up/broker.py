@@ -102,6 +102,10 @@ class Operator:
         """The broker's address as a URL."""
         return f"http://{self.host}:{self.port}"
 
+    def appraisals(self, identity: bytes) -> dict[str, object] | None:
+        """What the broker holds of one machine: its latest evidence, volumes and session; None where there is none."""
+        return self.get(f"/v1/operator/appraisals/{identity.hex()}")
+
     def get(self, path: str) -> dict[str, object] | None:
         """The JSON object at `path`; None where there is none yet. Raises `HostError`."""
         return self._call("GET", path)

@@ -14,6 +14,7 @@ from warily.formats._json import canonical
 from warily.host import paths
 
 IDENTITY = "identity.json"
+UP = "up.json"  # in the state folder while the machine runs: where its broker is
 LIMIT = 4096
 
 

@@ -27,10 +27,9 @@ from warily.launch.runner import Machine, choose_ports, pipe_command
 from warily.posture.facts import Facts
 from warily.release.signing import verify_manifest
 from warily.up.broker import Broker, Operator, passphrase_file
-from warily.up.machine import Home, check_image, disks, identity
+from warily.up.machine import UP, Home, check_image, disks, identity
 from warily.up.watch import Watch
 
-UP: Final = "up.json"
 LEASE_SECONDS: Final = 4
 SOCKETS: Final = Path("/run/warily")
 BROKER_PORT: Final = 4444

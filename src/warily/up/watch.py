@@ -45,7 +45,7 @@ class Watch:
 
     def facts(self) -> Facts:
         """What the broker holds of this machine now."""
-        answer = self.operator.get(f"/v1/operator/appraisals/{self.identity.hex()}")
+        answer = self.operator.appraisals(self.identity)
         if answer is None:
             raise HostError("the broker has no evidence of this machine")
         present = datetime.now(tz=UTC)  # noqa: TID251  # it acts in the present
@@ -53,14 +53,14 @@ class Watch:
 
     def _answer(self, kind: str) -> dict[str, object] | None:
         """The broker's latest decision of a kind, where it was made since the start."""
-        answer = self.operator.get(f"/v1/operator/appraisals/{self.identity.hex()}")
+        answer = self.operator.appraisals(self.identity)
         found = (answer or {}).get(kind)
         if not isinstance(found, dict) or datetime.fromisoformat(str(found["at"])) < self._since:
             return None
         return found
 
     def _volumes_are_made(self) -> bool:
-        answer = self.operator.get(f"/v1/operator/appraisals/{self.identity.hex()}") or {}
+        answer = self.operator.appraisals(self.identity) or {}
         volumes = answer.get("volumes")
         states = [entry["state"] for entry in volumes] if isinstance(volumes, list) else []
         return len(states) >= len(self.manifest.volumes) and all(state == "initialised" for state in states)
