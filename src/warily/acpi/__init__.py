@@ -1,0 +1,1 @@
+"""What tables and bytecode from the host can reach."""

@@ -1,0 +1,1 @@
+"""The lab that attacks: published host-side attacks, mounted in an emulator against an image."""

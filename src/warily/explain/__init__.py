@@ -1,0 +1,1 @@
+"""What a measured value means, and which input makes two of them differ."""

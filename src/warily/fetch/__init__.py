@@ -1,0 +1,1 @@
+"""Collateral from the vendors, through one network door."""
