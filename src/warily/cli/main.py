@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import json
 import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn, Protocol, cast
@@ -21,6 +20,7 @@ VERBS: Final[dict[str, str]] = {
     "posture": "draw who is excluded from what, from evidence",
     "serve": "run the verifier and key broker",
     "manifest": "show, sign or verify a manifest",
+    "log": "keep a public log of signed manifests, and check what one says",
     "key": "show the keys that sign your manifests and your grants",
     "schema": "print the JSON Schema of warily.toml",
     "completion": "print the completion script of a shell",
@@ -83,6 +83,8 @@ def overview() -> str:
 def render_error(error: WarilyError, *, as_json: bool) -> None:
     """The error for people on standard error, or as one JSON object on standard output."""
     if as_json:
+        import json  # noqa: PLC0415  # most errors are printed for people
+
         found = {"error": {"code": error.code, "message": str(error), "hint": error.hint}}
         print(json.dumps(found, indent=2))
         return

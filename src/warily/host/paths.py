@@ -1,4 +1,4 @@
-"""Where warily keeps things: keys with the user, packages in a cache, a machine's state with its project."""
+"""Where warily keeps things: keys and memory with the user, packages in a cache, a machine's state with its project."""
 
 import os
 from pathlib import Path
@@ -26,3 +26,11 @@ def pool() -> Path:
 def state(project: Path) -> Path:
     """The folder in which a project's image, disks and broker live."""
     return project / PROJECT_STATE
+
+
+def seen() -> Path:
+    """The folder in which the newest thing seen of each log is remembered. `WARILY_SEEN` moves it."""
+    chosen = os.environ.get("WARILY_SEEN")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "warily" / "seen"
