@@ -1,11 +1,15 @@
-"""Show, sign or verify a manifest.
+"""Show, sign, verify or exchange a manifest.
 
-  warily manifest show FILE      what the image is made of, and what hardware will report of it
-  warily manifest sign FILE      sign manifest.json with your owner key; the envelope goes to stdout
-  warily manifest verify FILE    is the envelope signed by an owner you trust, and unchanged?
+  warily manifest show FILE             what the image is made of, and what hardware will report of it
+  warily manifest sign FILE             sign manifest.json with your owner key; the envelope goes to stdout
+  warily manifest verify FILE           is the envelope signed by an owner you trust, and unchanged?
+  warily manifest export --corim FILE   the manifest as a CoRIM on stdout; with --signed, signed by your owner key
+  warily manifest import FILE           reference values of others: CoRIM, Keylime runtime policies, systemd
+                                        pcrlock files, Contrast manifests, dstack measurements
 
-FILE is a manifest (manifest.json) or a signed one (manifest.dsse.json). `verify` trusts your own
-owner key, and each one named with --owner. `show` verifies nothing, and says so.
+FILE is a manifest (manifest.json) or a signed one (manifest.dsse.json). `verify` and `export` trust your own
+owner key, and each one named with --owner. `show` verifies nothing, and says so. `import` verifies a signature
+where --key names a public key (PEM), and says what it did.
 
 Exit statuses: 0 done · 3 not a manifest · 10 not signed by an owner you trust, or changed since.
 """
@@ -25,15 +29,24 @@ from warily.release.signing import sign_manifest, verify_manifest
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the action, the file and the trusted owners."""
-    parser.add_argument("action", choices=("show", "sign", "verify"), help="what to do with it")
+    parser.add_argument("action", choices=("show", "sign", "verify", "export", "import"), help="what to do with it")
     parser.add_argument("file", type=Path, help="a manifest, signed or not")
     parser.add_argument(
         "--owner", action="append", default=[], metavar="HEX", help="trust this owner's public key (32 bytes, hex)"
+    )
+    parser.add_argument("--corim", action="store_true", help="export as a CoRIM (the one format there is)")
+    parser.add_argument("--signed", action="store_true", help="sign the export with your owner key")
+    parser.add_argument(
+        "--key", action="append", default=[], type=Path, metavar="FILE", help="import: whose signature it must bear"
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the action."""
+    if options.action in ("export", "import"):
+        from warily.cli import manifest_exchange  # noqa: PLC0415  # the other actions do without CBOR
+
+        return manifest_exchange.export(options) if options.action == "export" else manifest_exchange.read(options)
     text = _read(options.file)
     if options.action == "sign":
         sys.stdout.buffer.write(sign_manifest(Manifest.decode(text), keys.signing_key("owner")))
