@@ -2,9 +2,10 @@
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
-from typing import Final, NoReturn, Protocol, cast
+from typing import Any, Final, NoReturn, Protocol, cast
 
 from warily import __version__
 from warily.errors import UsageError, WarilyError
@@ -14,10 +15,13 @@ VERBS: Final[dict[str, str]] = {
     "up": "build, predict, sign, run, attest, unlock and show the posture: the main job",
     "build": "build the image that warily.toml declares, and its signed manifest",
     "measure": "predict what the hardware will report",
+    "acpi": "inspect, predict and pin the ACPI tables that a host supplies",
     "verify": "judge evidence: is it genuine, and is it what was wanted",
+    "fetch": "get certificates, revocation lists and TCB info that evidence needs, from the vendors",
     "inspect": "show what is in a file, as a tree with offsets",
     "policy": "write an expectation from evidence, or look one over for dangers",
     "posture": "draw who is excluded from what, from evidence",
+    "audit": "list what an image, a kernel or a running guest still takes from its host",
     "serve": "run the verifier and key broker",
     "manifest": "show, sign or verify a manifest",
     "log": "keep a public log of signed manifests, and check what one says",
@@ -46,8 +50,42 @@ class Verb(Protocol):
         """Do it; the exit status is the result."""
 
 
+# argparse looks for translations of its words in a dozen places, for each word anew. There are none.
+argparse._ = str  # type: ignore[attr-defined]  # a name of its own
+
+
+class _Help(argparse.HelpFormatter):
+    """Knows the terminal's width without `shutil`, whose import costs more than parsing a command line."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+class _RawHelp(_Help, argparse.RawDescriptionHelpFormatter):
+    """Likewise, for descriptions with lines of their own."""
+
+
+def _columns() -> int:
+    """The terminal's width, where COLUMNS does not say another."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told):
+        return int(told)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (AttributeError, ValueError, OSError):
+        return 80
+
+
 class _Parser(argparse.ArgumentParser):
-    """Reports misuse as `UsageError`, so that all errors read alike."""
+    """Reports misuse as `UsageError`, so that all errors read alike.
+
+    `words` is what is about to be parsed, for a verb that declares no more than these need; empty: everything.
+    """
+
+    words: Sequence[str] = ()
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401  # argparse's own, passed on
+        super().__init__(**{"formatter_class": _Help, **options})
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"see `{self.prog} --help`")
@@ -57,14 +95,15 @@ def _module(verb: str) -> Verb:
     return cast("Verb", importlib.import_module(f"warily.cli.{verb.replace('-', '_')}"))
 
 
-def parser_for(verb: str) -> argparse.ArgumentParser:
-    """The complete parser of one verb."""
+def parser_for(verb: str, words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The parser of one verb: the complete one, or at least what `words` need of it."""
     module = _module(verb)
     parser = _Parser(
         prog=f"warily {verb}",
         description=(sys.modules[f"warily.cli.{verb}"].__doc__ or "").strip(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_RawHelp,
     )
+    parser.words = words
     parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
     module.arguments(parser)
     return parser
@@ -105,7 +144,7 @@ def run_command_line(words: Sequence[str]) -> int:
             return 0
         if words[0] not in VERBS:
             _unknown(words[0])
-        return _module(words[0]).run(parser_for(words[0]).parse_args(list(words[1:])))
+        return _module(words[0]).run(parser_for(words[0], words[1:]).parse_args(list(words[1:])))
     except WarilyError as error:
         render_error(error, as_json=as_json)
         return error.exit_status

@@ -19,7 +19,7 @@ from warily.host.progress import SILENT, Progress
 from warily.image import command_line, declare, root, stamp, verity
 from warily.image import lock as locks
 from warily.image.initrd import InitrdReport, pack
-from warily.image.kernel import NAMES, firmware_of, kernel_of
+from warily.image.kernel import NAMES, configuration_of, firmware_of, kernel_of
 from warily.image.lock import Lock, digest_of
 from warily.image.overlay import EPOCH, VOLUME_CIPHER, Overlay, overlay_of
 from warily.image.predict import Booted, registers
@@ -130,6 +130,7 @@ class _Making:
         with self.progress.step("pack the kernel and the initial RAM file system"):
             kernel_tree, image = kernel_of(self.lock, self.work)
             (self.out / built.KERNEL).write_bytes(image)
+            (self.out / built.KERNEL_CONFIG).write_bytes(configuration_of(kernel_tree))
             return pack(root=tree, kernel_tree=kernel_tree, out=self.out / built.INITRD)
 
     def _firmware(self) -> dict[Platform, bytes]:
@@ -189,6 +190,7 @@ def _roles(firmware: dict[Platform, bytes]) -> dict[str, str]:
     """The ingredients' roles and file names, in the manifest's order."""
     return {
         "kernel": built.KERNEL,
+        "kernel-config": built.KERNEL_CONFIG,
         "initrd": built.INITRD,
         "root": built.ROOT,
         "root-hashes": built.ROOT_HASHES,

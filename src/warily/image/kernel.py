@@ -6,6 +6,7 @@ from typing import Final
 from warily.core import built
 from warily.core.declaration import Platform
 from warily.errors import HostError
+from warily.formats import kernel_config
 from warily.host.run import find, run
 from warily.image.lock import FIRMWARE, Lock, copy_out
 
@@ -46,6 +47,15 @@ def kernel_of(lock: Lock, work: Path) -> tuple[Path, bytes]:
         msg = f"{name} holds {len(images)} kernels"
         raise HostError(msg)
     return tree, _bounded(images[0], MAX_KERNEL)
+
+
+def configuration_of(tree: Path) -> bytes:
+    """The configuration that the kernel in the unpacked package `tree` was built with."""
+    found = sorted((tree / "boot").glob("config-*"))
+    if len(found) != 1:
+        msg = f"the kernel package holds {len(found)} configurations"
+        raise HostError(msg)
+    return _bounded(found[0], kernel_config.LIMIT)
 
 
 def firmware_of(lock: Lock, platform: Platform, work: Path) -> bytes:

@@ -1,0 +1,232 @@
+"""From what a person names to facts: what each file is, is found by its content.
+
+Images are unpacked into a folder of their own by the tools that made them; nothing of them is mounted or run.
+"""
+
+import gzip
+import io
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from warily.audit import disks
+from warily.audit.facts import Facts, Tree, version_of
+from warily.audit.trees import Archive, Folder, System
+from warily.core import built
+from warily.errors import FormatError, UsageError
+from warily.formats import initramfs, kernel_config
+from warily.host import paths
+
+PROJECT: Final = "warily.toml"
+MAX_FILE: Final = 1 << 30
+MAX_WORDS: Final = 65536
+_INNER: Final = b"IKCFG_ST"  # where a kernel keeps its own configuration
+
+
+@contextmanager
+def facts_of(targets: Sequence[str], *, running: Path | None) -> Iterator[Facts]:
+    """Facts about everything named, together. What was unpacked for them is gone afterwards.
+
+    Raises `UsageError` for what is not there or not known, `FormatError` for what is malformed.
+    """
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="warily-audit-")))
+        found = Facts(target=" ".join(targets) or "the running machine", kinds=())
+        if running is not None:
+            found = _running(found, running)
+        for number, target in enumerate(targets):
+            found = _add(found, target, work / str(number))
+        yield _from_root(found)
+
+
+def _add(found: Facts, target: str, work: Path) -> Facts:
+    path = Path(target)
+    if path.is_dir():
+        return _folder(found, path, work)
+    if path.is_file():
+        return _file(found, path, work)
+    if " " in target or "=" in target:
+        return _known(found, "command line", words=tuple(target.split()))
+    msg = f"{target}: no such file or folder"
+    raise UsageError(msg, hint="a command line is given in one piece, in quotes")
+
+
+def _folder(found: Facts, path: Path, work: Path) -> Facts:
+    """A project, a built image, or a root file system."""
+    if (path / PROJECT).is_file():
+        path = paths.state(path) / "image"
+        if not path.is_dir():
+            raise UsageError("the project has no built image", hint="run `warily build` first")
+    if (path / built.MANIFEST).is_file():
+        found = _known(found, "image built by warily")
+        for name in (built.COMMAND_LINE, built.INITRD, built.KERNEL_CONFIG, built.ROOT):
+            if (path / name).is_file():
+                found = _file(found, path / name, work / name)
+        return found
+    if not any((path / name).is_dir() for name in ("usr", "etc")):
+        msg = f"{path} is neither a project, nor a built image, nor a root file system"
+        raise UsageError(msg)
+    return _known(found, "root file system (folder)", root=Folder(path))
+
+
+def _file(found: Facts, path: Path, work: Path) -> Facts:
+    """A disk, a file system, an archive, an initrd, a kernel, a configuration or a command line."""
+    with path.open("rb") as file:
+        head = file.read(1 << 17)
+    kind = disks.kind_of(head)
+    if kind:
+        work.mkdir(parents=True)
+        return _known(found, f"root file system ({kind})", root=disks.unpacked(path, kind, work))
+    data = _bounded(path)
+    if head[:6] in initramfs.MAGICS or (initramfs.compression(head) and b"CONFIG_" not in _peek(data)):
+        return _known(found, "initrd", initrd=Archive(_members(data)))
+    if head[:2] == b"MZ":
+        return _kernel(found, path, data)
+    plain = gzip.decompress(data) if head[:2] == b"\x1f\x8b" else data
+    if kernel_config.looks_like(plain):
+        return _config(found, plain)
+    if len(data) <= MAX_WORDS and b"\0" not in data.rstrip(b"\0\n"):
+        return _known(found, "command line", words=tuple(data.rstrip(b"\0\n").decode("utf-8", "replace").split()))
+    msg = f"{path}: neither a file system, an initrd, a kernel, a kernel configuration nor a command line"
+    raise FormatError(msg)
+
+
+def _config(found: Facts, data: bytes) -> Facts:
+    found = _known(found, "kernel configuration", config=kernel_config.decode(data))
+    version = version_of(kernel_config.version(data))
+    return replace(found, kernel=found.kernel or version)
+
+
+def _kernel(found: Facts, path: Path, data: bytes) -> Facts:
+    """The configuration that a kernel carries, where it carries one."""
+    at = data.find(_INNER)
+    if at < 0:
+        msg = f"{path}: a kernel image that does not carry its configuration"
+        raise UsageError(msg, hint="name its configuration as well, such as /boot/config-6.12")
+    unpacked = _inflated(data[at + len(_INNER) :], limit=kernel_config.LIMIT)
+    return _config(found, unpacked)
+
+
+def _members(data: bytes) -> tuple[initramfs.Member, ...]:
+    """The entries of all archives of an initrd, the compressed ones too."""
+    found: list[initramfs.Member] = []
+    while data:
+        here, end = initramfs.members(data)
+        found += here
+        data = data[end:]
+        if data:
+            data = disks.decompressed(data, initramfs.compression(data), limit=initramfs.LIMIT)
+    return tuple(found)
+
+
+def _from_root(found: Facts) -> Facts:
+    """What a root file system says of its own kernel and command line, where nothing better was given."""
+    root = found.root
+    if root is None:
+        return found
+    if found.config is None:
+        data = _newest(root, "boot/config-")
+        found = found if data is None else _config(found, data)
+    if found.kernel is None:
+        versions = {path.split("/modules/")[1].split("/")[0] for path in root.paths() if "lib/modules/" in path}
+        found = replace(found, kernel=max((v for v in map(version_of, versions) if v), default=None))
+    if found.words is None:
+        words = _grub_words(root)
+        found = found if words is None else _known(found, "command line (of its boot loader)", words=words)
+    return found
+
+
+def _newest(root: Tree, prefix: str) -> bytes | None:
+    names = sorted((path for path in root.paths() if path.startswith(prefix)), key=lambda p: version_of(p[12:]) or ())
+    return root.read(names[-1]) if names else None
+
+
+def _grub_words(root: Tree) -> tuple[str, ...] | None:
+    """The words of the first entry of GRUB's menu, or of systemd's kernel-install."""
+    menu = root.read("boot/grub/grub.cfg")
+    for line in (menu or b"").decode("utf-8", "replace").splitlines():
+        words = line.split()
+        if words[:1] in (["linux"], ["linuxefi"]):
+            return tuple(words[2:])
+    plain = root.read("etc/kernel/cmdline")
+    if plain is not None:
+        return tuple(plain.decode("utf-8", "replace").split())
+    defaults = root.read("etc/default/grub")
+    if defaults is None:
+        return None
+    lines = defaults.decode("utf-8", "replace").splitlines()
+    values = [line.partition("=")[2].strip("\"'") for line in lines if line.startswith("GRUB_CMDLINE_LINUX")]
+    return tuple(" ".join(values).split())
+
+
+def _running(found: Facts, root: Path) -> Facts:
+    """The machine whose / is `root`."""
+    system = System(root)
+    words = system.read("proc/cmdline")
+    release = (system.read("proc/sys/kernel/osrelease") or b"").decode().strip()
+    found = replace(
+        _known(found, "running system"),
+        system=system,
+        root=Folder(root),
+        kernel=version_of(release),
+        words=None if words is None else tuple(words.decode("utf-8", "replace").split()),
+    )
+    for name in ("proc/config.gz", f"boot/config-{release}"):
+        data = system.read(name)
+        if data:
+            return _config(found, _inflated(data, limit=kernel_config.LIMIT) if name.endswith(".gz") else data)
+    return found
+
+
+def _known(
+    found: Facts,
+    kind: str,
+    *,
+    config: dict[str, str] | None = None,
+    words: tuple[str, ...] | None = None,
+    root: Tree | None = None,
+    initrd: Tree | None = None,
+) -> Facts:
+    """The facts with one more thing in them. Raises `UsageError` where there are two of a kind."""
+    for name, value in (("config", config), ("words", words), ("root", root), ("initrd", initrd)):
+        if value is not None and getattr(found, name) is not None:
+            msg = f"there are two of a kind: {kind}"
+            raise UsageError(msg)
+    return replace(
+        found,
+        kinds=(*found.kinds, kind),
+        config=config if config is not None else found.config,
+        words=words if words is not None else found.words,
+        root=root if root is not None else found.root,
+        initrd=initrd if initrd is not None else found.initrd,
+    )
+
+
+def _bounded(path: Path) -> bytes:
+    if path.stat().st_size > MAX_FILE:
+        msg = f"{path}: over {MAX_FILE >> 20} MiB"
+        raise FormatError(msg)
+    return path.read_bytes()
+
+
+def _peek(data: bytes) -> bytes:
+    """The beginning of what a gzip file holds; nothing where it is none."""
+    if data[:2] != b"\x1f\x8b":
+        return b""
+    return _inflated(data, limit=4096, whole=False)
+
+
+def _inflated(data: bytes, *, limit: int, whole: bool = True) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            content = file.read(limit + 1)
+    except (OSError, EOFError) as error:
+        msg = f"gzip: {error}"
+        raise FormatError(msg) from None
+    if whole and len(content) > limit:
+        msg = f"gzip: over {limit} bytes unpacked"
+        raise FormatError(msg)
+    return content[:limit]
