@@ -3,10 +3,12 @@
   python bench/measure.py [--firmware FILE] [--kernel FILE] [--runs N]
 
 Alternating runs, medians, both with compiled modules. Without files: 4 MiB of firmware made here and a
-14 MB kernel. Also: one prediction within a process, and 512 vCPU counts with 8 feature sets.
+14 MB kernel. Also: one prediction within a process, 512 vCPU counts with 8 feature sets, and reading a manifest
+and the list of 10,000 packages beside it.
 """
 
 import argparse
+import json
 import os
 import statistics
 import struct
@@ -19,6 +21,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from warily.core.declaration import Platform
+from warily.core.manifest import Ingredient, Manifest, PredictedRegister, VerityRoot
+from warily.core.sbom import read_sbom
 from warily.measure.snp import SnpLaunch, Vmm, predict, predict_counts
 
 KERNEL_SIZE = 14_000_000
@@ -45,6 +50,48 @@ def firmware() -> bytes:
     about += b"".join(struct.pack("<III", *section) for section in SECTIONS)
     tail = about.ljust(0x600 - len(footer) - 32, b"\0") + footer + bytes(32)
     return os.urandom((4 << 20) - len(tail)) + tail
+
+
+def packages(count: int) -> bytes:
+    """A list of packages as `warily build` writes them."""
+    entries = [
+        {
+            "bom-ref": f"pkg:deb/debian/package-{at}@1.{at}-1?arch=amd64&distro=trixie",
+            "hashes": [{"alg": "SHA-256", "content": f"{at:064x}"}],
+            "name": f"package-{at}",
+            "properties": [{"name": "warily:set", "value": "root"}],
+            "purl": f"pkg:deb/debian/package-{at}@1.{at}-1?arch=amd64&distro=trixie",
+            "type": "library",
+            "version": f"1.{at}-1",
+        }
+        for at in range(count)
+    ]
+    depend = [{"ref": entry["bom-ref"]} for entry in entries]
+    document = {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": entries, "dependencies": depend}
+    return json.dumps(document, indent=2).encode()
+
+
+def manifest(values: dict[int, bytes]) -> bytes:
+    """A manifest with the values of one platform."""
+    return Manifest(
+        name="ledger",
+        suite="trixie",
+        source_date_epoch=0,
+        ingredients=(Ingredient(role="kernel", name="vmlinuz", size=KERNEL_SIZE, sha256=bytes(32)),),
+        command_line="quiet",
+        root=VerityRoot(algorithm="sha256", root_hash=bytes(32), salt=bytes(32), data_blocks=5, block_size=4096),
+        cpus=2,
+        memory=1 << 30,
+        cpu="EPYC-v4",
+        platforms=(Platform.SNP,),
+        registers=tuple(
+            PredictedRegister(platform=Platform.SNP, register="launch_digest", when={"vcpus": str(count)}, value=value)
+            for count, value in values.items()
+        ),
+        volumes=(),
+        ports=(),
+        grantor=bytes(32),
+    ).encode()
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -131,7 +178,9 @@ def main() -> None:
     inside = medians({"in process, no kernel": lambda: predict(bare), "in process": lambda: predict(launch)}, 5)
     features = [1, 3, 5, 9, 0x11, 0x21, 0x201, 0x221]
     shapes = timed(lambda: [predict_counts(replace(launch, features=bits), range(1, 513)) for bits in features])
-    for what, spent in {**found, **inside, "512 vCPU counts x 8 feature sets": shapes}.items():
+    text, listed = manifest(predict_counts(launch, range(1, 65))), packages(10_000)
+    read = medians({"manifest and 10,000 packages": lambda: (Manifest.decode(text), read_sbom(listed))}, 5)
+    for what, spent in {**found, **inside, "512 vCPU counts x 8 feature sets": shapes, **read}.items():
         print(f"{what:<34} {spent:8.1f} ms")
     print(f"{'warily / sev-snp-measure':<34} {found['warily measure snp'] / found['sev-snp-measure']:8.2f}")
 

@@ -54,13 +54,13 @@ def checks() -> str:
     for platform in sources.platforms():
         rules = [(code(check), says) for check, says in platform.checks if check in platform.rules]
         genuine = [(code(check), says) for check, says in platform.checks if check not in platform.rules]
-        parts += [
-            f"## {platform.name}",
-            "Is it genuine? In this order; the first that does not pass ends it, and the rest is not reached.",
-            table(("check", "means"), genuine),
-            "Is it what was wanted? On genuine evidence all of these run, so that one look shows all that is wrong.",
-            table(("check", "means"), rules),
-        ]
+        order = "Is it genuine? In this order; the first that does not pass ends it, and the rest is not reached."
+        wanted = (
+            "Is it what was wanted? On genuine evidence all of these run, so that one look shows all that is wrong."
+        )
+        parts.append(f"## {platform.name}")
+        parts += [order, table(("check", "means"), genuine), wanted] if genuine else []
+        parts.append(table(("check", "means"), rules))
     return page(
         "Checks",
         "Every finding bears the id of the check that made it. Ids are stable: programs may rely on them.",
@@ -97,7 +97,7 @@ def error_page() -> str:
         table(("code", "status", "in Python", "means"), rows),
         "`up` also ends with 130 after an interrupt while it was coming up.",
         "## What the guest refuses",
-        "The guest says `warily: refused: ID: why` on its console, and powers off.\n"
+        "The guest says `warily: refused: ID: why` on its console, and ends the machine.\n"
         "In ids that begin with `*`, it stands for `root`, `root-hashes`, `volume` or `network`;\n"
         "`broker.*` carries the code of the broker's answer, `format` is a message that cannot be read, and\n"
         "`internal.*` is a bug.",

@@ -18,7 +18,9 @@ from warily.core.manifest import (
     VerityRoot,
     VolumeSpec,
 )
+from warily.core.shape_rules import EventRule, LaunchRule
 from warily.formats.cmw import Record
+from warily.formats.ovmf import Section, SectionType
 from warily.formats.volume_descriptor import KERNEL_CIPHER
 from warily.release import binding as construction
 
@@ -141,6 +143,28 @@ MANIFEST_MEMBERS: Final = {
     "ports[].guest": "the port in the guest",
     "ports[].host": "the port on the host's loopback address",
     "grantor": "the Ed25519 public key of the one broker whose grants the image accepts, hexadecimal",
+    "launches[]": "how the launch digest follows from the ingredients, for any shape",
+    "launches[].platform": "on which platform",
+    "launches[].vmm": "who starts the machine: `qemu`, `ec2` or `gce`",
+    "launches[].firmware": "the role of the firmware's ingredient",
+    "launches[].firmware_gpa": "where the firmware lies in guest memory",
+    "launches[].seed": "the register after the firmware's pages, hexadecimal",
+    "launches[].sections[]": "what is measured after the firmware, in this order",
+    "launches[].sections[].gpa": "where it begins",
+    "launches[].sections[].size": "in bytes",
+    "launches[].sections[].type": "as the firmware's metadata names it",
+    "launches[].hashes_offset": "where in its page the table of kernel hashes begins",
+    "launches[].reset_eip": "where processors other than the first start; 0: there can be no other",
+    "launches[].features": "SEV_FEATURES",
+    "events[]": "how PCRs and RTMRs follow: what extends them, in this order; none in this version",
+    "events[].platform": "on which platform",
+    "events[].register": "the PCR index; TDX has an RTMR for each",
+    "events[].type": "the TCG event type",
+    "events[].name": "what it is",
+    "events[].ingredient": "what decides it",
+    "events[].digests": "what extends the register, by hash algorithm, hexadecimal",
+    "events[].because": "why there is no digest, where there is none",
+    "events[].when": "for which shapes: names and values, all text; empty: for all",
 }
 
 
@@ -149,7 +173,7 @@ def members(value: dict[str, object], path: str = "") -> Iterator[tuple[str, str
     for key, member in value.items():
         name = f"{path}{key}"
         match member:
-            case dict() if key != "when":
+            case dict() if key not in ("when", "digests"):
                 yield from members(member, f"{name}.")
             case [dict(first), *_]:
                 yield f"{name}[]", "object"
@@ -186,6 +210,31 @@ def example_manifest() -> Manifest:
         volumes=(VolumeSpec(name="data", size=64 << 20, mount="/data", cipher=KERNEL_CIPHER),),
         ports=(PortSpec(guest=8080, host=8080),),
         grantor=bytes(range(32)),
+        launches=(
+            LaunchRule(
+                platform=Platform.SNP,
+                vmm="qemu",
+                firmware="firmware-snp",
+                firmware_gpa=0xFFC00000,
+                seed=bytes(48),
+                sections=(Section(gpa=0x800000, size=0x9000, type=SectionType.SEC_MEM),),
+                hashes_offset=0xC00,
+                reset_eip=0x80B004,
+                features=1,
+            ),
+        ),
+        events=(
+            EventRule(
+                platform=Platform.TDX,
+                register=9,
+                type=0x80000006,
+                name="Linux initrd",
+                ingredient="initrd",
+                digests={"sha384": bytes(48)},
+                because="",
+                when={},
+            ),
+        ),
     )
 
 

@@ -41,7 +41,7 @@ def completed(words: str, last: str, tmp_path: Path, capsys: pytest.CaptureFixtu
         ("warily", "me", ["measure"]),
         ("warily up --tee", "", ["rehearsal", "snp", "tdx"]),
         ("warily up --print --tee", "s", ["snp"]),
-        ("warily measure", "s", ["snp"]),
+        ("warily measure", "sn", ["snp"]),
         ("warily measure snp --vmm", "", ["qemu", "ec2", "gce"]),
         ("warily measure snp --vcpus 4", "--vm", ["--vmm"]),
         ("warily measure snp --append", "", []),

@@ -1,13 +1,18 @@
 """`warily measure` as a user meets it."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests import igvm_files
 from tests.ovmf_images import usual
 from warily.cli.main import run_command_line
+from warily.formats.snp_id_block import IdBlock
 from warily.measure import rehearsal
 from warily.measure.snp import SnpLaunch, Vmm, predict
 
@@ -103,6 +108,92 @@ def test_rehearsal(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_candidates_are_listed_and_matched(capsys: pytest.CaptureFixture[str]) -> None:
+    launch = [*USUAL, "--kernel", "kernel"]
+    assert run_command_line([*launch, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    found = {one["name"]: one for one in answer["candidates"]}
+    assert list(found) == ["linux-6.10", "linux-6.9", "linux-6.6", "linux-6.10-debug-swap"]
+    assert set(found["linux-6.9"]) == {"name", "register", "value", "because"}
+    assert found["linux-6.10"]["value"] == answer["registers"]["launch_digest"]
+    assert run_command_line([*launch, "--candidates"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(found["linux-6.10"]["value"])
+    assert all(one["value"] in shown for one in found.values())
+    assert run_command_line([*launch, "--match", found["linux-6.6"]["value"]]) == 0
+    assert capsys.readouterr().out.startswith("linux-6.6: the host runs Linux 6.6 or 6.7")
+    assert run_command_line([*launch, "--match", found["linux-6.6"]["value"], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["matched"] == ["linux-6.6"]
+    assert run_command_line([*launch, "--match", "00" * 48]) == 10
+    assert "no candidate has 0000" in capsys.readouterr().err
+    assert run_command_line([*launch, "--host", "linux-6.9"]) == 0
+    assert capsys.readouterr().out.strip() == found["linux-6.9"]["value"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_seed_stands_for_the_firmware(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["measure", "seed", "--firmware", "fw"]) == 0
+    seed = capsys.readouterr().out.strip()
+    assert run_command_line([*USUAL, "--seed", seed]) == 0
+    assert capsys.readouterr().out.strip() == expected()
+    assert run_command_line([*USUAL, "--seed", "00" * 48]) == 0
+    assert capsys.readouterr().out.strip() != expected()
+
+
+def test_the_generations_before_snp(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["measure", "sev", "--firmware", "fw"]) == 0
+    assert capsys.readouterr().out.strip() == hashlib.sha256(FIRMWARE).hexdigest()
+    words = ["measure", "sev-es", "--firmware", "fw", "--vcpus", "2", "--cpu", "EPYC", "--kernel", "kernel", "--json"]
+    assert run_command_line(words) == 0
+    steps = json.loads(capsys.readouterr().out)["trace"]
+    assert [step["step"] for step in steps] == ["firmware", "kernel-hashes", "vmsa", "vmsa"]
+    assert (folder / "kernel").read_bytes() == KERNEL
+
+
+def test_an_igvm_file_is_measured_and_listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    headers = [igvm_files.platform(1, igvm_files.SNP), igvm_files.page(0, igvm_files.DATA)]
+    (folder / "file").write_bytes(igvm_files.igvm(headers, bytes(4096)))
+    assert run_command_line(["measure", "igvm", "file"]) == 0
+    value = capsys.readouterr().out.strip()
+    assert len(value) == 96
+    assert run_command_line(["measure", "igvm", "file", "--match", value]) == 0
+    assert capsys.readouterr().out.startswith("hyper-v: ")
+    assert run_command_line(["measure", "igvm", "file", "--list"]) == 0
+    assert "platform=sev_snp" in capsys.readouterr().out
+    assert run_command_line(["measure", "igvm", "file", "--list", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [entry["header"] for entry in answer["headers"]] == ["supported-platform", "page-data"]
+    assert run_command_line(["measure", "igvm", "file", "--platform", "tdx"]) == 2
+    assert "not for tdx" in capsys.readouterr().err
+    assert run_command_line(["measure", "igvm", "fw"]) == 3
+
+
+def test_an_id_block_is_signed_with_keys_from_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("id", "author"):
+        key = ec.generate_private_key(ec.SECP384R1())
+        (folder / name).write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    words = ["measure", "id-block", "--digest", "ab" * 48, "--id-key", "id"]
+    assert run_command_line([*words, "--author-key", "author", "--guest-svn", "7", "--family-id", "01" * 16]) == 0
+    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {
+        "launch_digest",
+        "id_key_digest",
+        "author_key_digest",
+    }
+    block = IdBlock.unpack((folder / "id_block.bin").read_bytes())
+    assert (block.launch_digest, block.guest_svn, block.family_id) == (b"\xab" * 48, 7, b"\x01" * 16)
+    assert len((folder / "id_auth.bin").read_bytes()) == 4096
+    for wrong, says in (
+        (["--id-key", "kernel"], "not an unencrypted private key"),
+        (["--policy", "x"], "--policy x"),
+        (["--guest-svn", "-1"], "--guest-svn -1"),
+        (["--image-id", "00"], "--image-id 00"),
+        (["--into", "absent"], "absent/id_block.bin"),
+    ):
+        assert run_command_line([*words, *wrong]) == 2
+        assert says in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
@@ -116,6 +207,13 @@ def test_rehearsal(capsys: pytest.CaptureFixture[str]) -> None:
         ([*USUAL[:3], "kernel", *USUAL[4:]], 3, "whole 4 KiB pages"),
         ([*USUAL[:3], ".", *USUAL[4:]], 2, "Is a directory"),
         (["measure"], 2, "PLATFORM"),
+        (["measure", "vax"], 2, "invalid choice: 'vax'"),
+        ([*USUAL, "--svsm", "fw"], 2, "--vars-size is missing"),
+        ([*USUAL, "--vars-size", "0"], 2, "with --svsm only"),
+        ([*USUAL, "--host", "bsd"], 2, "no host variant 'bsd'"),
+        ([*USUAL, "--seed", "00"], 2, "--seed 00: not 48 bytes"),
+        ([*USUAL, "--seed", "00" * 48, "--trace=pages"], 2, "no trace by pages"),
+        ([*USUAL, "--match", "zz"], 2, "--match zz: not 48 bytes"),
         (["measure", "rehearsal", "--firmware", "fw", "--vcpus", "1"], 2, "--kernel"),
     ],
 )

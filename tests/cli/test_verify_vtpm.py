@@ -75,7 +75,7 @@ def test_a_td_quote_with_its_ccel(vectors: Path, capsys: pytest.CaptureFixture[s
     [
         ("tdx_ccel/dstack/ccel.bin", None, 2, "the evidence that it is to explain is missing"),
         ("azure_snp_vtpm/trustee/tpm-quote.msg", None, 2, "signature"),
-        ("snp/turin_v5_aci_microsoft/report.bin", "tdx_ccel/dstack/ccel.bin", 2, "no registers"),
+        ("snp/turin_v5_aci_microsoft/report.bin", "tdx_ccel/dstack/ccel.bin", 2, "only a TPM and a TD have registers"),
         ("tpm_quote/gce-cos-85-nonce9009.pb", "azure_snp_vtpm/trustee/tpm-quote.msg", 3, "no event log"),
         ("tpm_quote/gce-cos-85-nonce9009.pb", "negative/eventlog/cos113_ccel_trunc.bin", 3, "event log"),
         ("azure_snp_vtpm/trustee/tpm-quote-v1.json", None, 4, ""),

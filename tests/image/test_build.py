@@ -92,10 +92,12 @@ def test_the_report_lists_what_must_be_trusted_and_no_more(image: Path) -> None:
 def test_a_package_that_is_gone_is_named_with_the_way_out(project: Path, image: Path, tmp_path: Path) -> None:
     assert image.exists()
     text = (project / "warily.lock").read_bytes()
-    seabios = next(package for package in lock.Lock.decode(text).packages["firmware"] if package.name == "seabios")
-    bent = text.replace(seabios.version.encode(), b"0.0-1").replace(seabios.sha256.hex().encode(), b"00" * 32)
+    data = next(
+        package for package in lock.Lock.decode(text).packages["firmware"] if package.name == "qemu-system-data"
+    )
+    bent = text.replace(data.version.encode(), b"0.0-1").replace(data.sha256.hex().encode(), b"00" * 32)
     (tmp_path / "warily.lock").write_bytes(bent)
-    with pytest.raises(HostError, match=r"neither the pool nor the mirror has seabios 0\.0-1") as caught:
+    with pytest.raises(HostError, match=r"neither the pool nor the mirror has qemu-system-data 0\.0-1") as caught:
         lock.obtain(declare.read(EXAMPLE), tmp_path, update=False, progress=SILENT)
     assert "--update-lock" in (caught.value.hint or "")
 

@@ -53,7 +53,7 @@ def test_no_login_and_no_shell_is_left(example: Declaration) -> None:
     links = overlay_of(example, EXAMPLE).links
     for unit in ("getty@.service", "serial-getty@.service", "debug-shell.service", "rescue.service", "swap.target"):
         assert links[f"etc/systemd/system/{unit}"] == "/dev/null"
-    assert links["etc/systemd/system/emergency.target"].endswith("/poweroff.target")
+    assert links["etc/systemd/system/emergency.target"].endswith("/reboot.target")
     assert links["etc/systemd/system/default.target"].endswith("/multi-user.target")
 
 

@@ -56,10 +56,12 @@ def test_a_terminated_machine_ends_in_order(bare: Bare, tmp_path: Path) -> None:
     assert (ending.status, ending.reason) == (0, "host-signal")
 
 
-def test_a_guest_that_ignores_the_power_button_is_ended(bare: Bare, tmp_path: Path) -> None:
-    with Machine(bare(HALT), log=tmp_path / "log") as machine:
-        assert machine.power_down(0.1).reason == "host-signal"
-        assert not machine.running
+def test_an_orderly_restart_is_an_orderly_end(bare: Bare, tmp_path: Path) -> None:
+    said = b"[   33.244691] reboot: Restarting system\n"
+    with Machine(bare(says(said, then=RESET)), log=tmp_path / "log") as machine:
+        ending = machine.wait(20)
+    assert ending is not None
+    assert (ending.status, ending.reason) == (0, "guest-shutdown")
 
 
 def test_leaving_the_block_ends_the_machine(bare: Bare, tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def oracle(launch: SnpLaunch) -> bytes:
         paths = {}
         for name, data in (("fw", launch.firmware), ("kernel", launch.kernel), ("initrd", launch.initrd)):
             if data is not None:
+                assert isinstance(data, bytes)
                 paths[name] = str(Path(folder) / name)
                 Path(paths[name]).write_bytes(data)
         found: bytes = guest.calc_launch_digest(

@@ -18,7 +18,7 @@ from warily.formats.sev_hashes import KernelHashes
 from warily.formats.snp_page_info import PageType
 from warily.formats.snp_vmsa import Vmsa
 from warily.measure.launch_digest import LaunchDigest
-from warily.measure.snp import Ingredients, SnpLaunch, Vmm, ingredients, predict, replay
+from warily.measure.snp import Ingredients, SnpLaunch, Svsm, Vmm, ingredients, predict, replay
 from warily.measure.vmsa import RESETS, application_processor, boot_processor
 
 FOLDER = vectors_folder() / "measure"
@@ -40,7 +40,8 @@ def rows(mode: str) -> list[object]:
         found = [row for row in csv.DictReader(file, delimiter="\t") if row["mode"] == mode]
     params: list[object] = []
     for row in found:
-        paths = [f"firmware/{row['firmware']}"] + [f"payload/{row[key]}" for key in ("kernel", "initrd") if row[key]]
+        paths = [f"firmware/{row[key]}" for key in ("firmware", "svsm") if row[key]]
+        paths += [f"payload/{row[key]}" for key in ("kernel", "initrd") if row[key]]
         missing = [name for name in paths if not (FOLDER / name).exists()]
         marks = [pytest.mark.skip(reason=f"input not kept: {', '.join(missing)}")] if missing else []
         params.append(pytest.param(row, id=row["id"], marks=marks))
@@ -81,6 +82,12 @@ def test_every_snp_row(row: Row) -> None:
     if row["snp_ovmf_hash"]:
         found = replace(found, seed=bytes.fromhex(row["snp_ovmf_hash"]))
     assert digest(replay(found, launch.vcpus)) == row["digest"]
+
+
+@pytest.mark.parametrize("row", rows("snp:svsm"))
+def test_every_svsm_row(row: Row) -> None:
+    svsm = Svsm(image=(FOLDER / "firmware" / row["svsm"]).read_bytes(), variables=int(row["vars_size"]))
+    assert digest(predict(replace(launch_of(row), svsm=svsm))) == row["digest"]
 
 
 @pytest.mark.parametrize("row", rows("snp:ovmf-hash"))

@@ -22,7 +22,8 @@ MANIFEST = Manifest(
     suite="trixie",
     source_date_epoch=1757000000,
     ingredients=(Ingredient(role="kernel", name="vmlinuz", size=7, sha256=bytes(32)),),
-    command_line=f"quiet acpi_no_static_ssdt warily.root={ROOT.hex()} warily.grantor={bytes(32).hex()}",
+    command_line="quiet initcall_blacklist=acpi_init acpi_no_static_ssdt"
+    f" warily.root={ROOT.hex()} warily.grantor={bytes(32).hex()}",
     root=VerityRoot(algorithm="sha256", root_hash=ROOT, salt=bytes(32), data_blocks=5, block_size=4096),
     cpus=2,
     memory=1 << 30,

@@ -24,8 +24,8 @@ REHEARSAL_TEXT = """\
                  hypervisor           host-admin           cloud-operator
   memory         ○ exposed            ○ exposed            ○ exposed
     a rehearsal: no hardware encrypts this memory
-  firmware       ○ exposed            ○ exposed            ○ exposed
-    its bytes are measured; ACPI tables from the host still run as code
+  firmware       ● excluded E2        ● excluded E2        ● excluded E2
+    its bytes are measured; no bytecode of the host's ACPI tables is loaded
   storage        ● excluded E2        ◇ assumed E2         ◇ assumed E2
     root b0b1b2b3… is measured; volumes authenticated, opened on evidence
     assumed of: whoever administers the broker
@@ -42,9 +42,8 @@ REHEARSAL_TEXT = """\
 
   still open
   firmware
-    bytecode in the host's DSDT runs with the kernel's rights (BadAML)
     addresses in the host's static tables are used as they stand
-    the memory map, SMBIOS and fw_cfg are the host's word
+    the memory map and SMBIOS are the host's word
   storage
     an older copy of a whole volume can be put back: that is not detected
     where, when and how much is written can be seen
@@ -66,10 +65,9 @@ REHEARSAL_TEXT = """\
 
   names
   ✗ hypervisor-isolated workload: does not hold
-    exposed: memory, firmware, network; assumed: attestation E2
+    exposed: memory, network; assumed: attestation E2
   ✗ infrastructure-operator-excluded compute: does not hold
-    exposed: memory, firmware, network; assumed: storage E2, attestation E2,
-    runtime E1
+    exposed: memory, network; assumed: storage E2, attestation E2, runtime E1
   ✗ attestable execution environment: does not hold
     exposed: memory; assumed: attestation E2
   ✗ continuously verified runtime: does not hold

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,11 +29,22 @@ from warily.core.appraisal import Appraisal
 from warily.core.expect import TcbFloor
 from warily.core.finding import Finding, Outcome
 from warily.errors import UsageError
-from warily.verify import appraise, nitro, tdx
-from warily.verify.ear import LABELS, PROFILE, VECTOR_LABELS, Submodule, as_cwt_claims, ear_claims, submodule_label
+from warily.verify import appraise, nitro, nvidia, spdm, tdx
+from warily.verify.ear import (
+    LABELS,
+    PROFILE,
+    VECTOR_LABELS,
+    RawEvidence,
+    Submodule,
+    as_cwt_claims,
+    as_jwt_claims,
+    ear_claims,
+)
 from warily.verify.ear_checks import CLAIMS
+from warily.verify.ear_submodules import submodules
 from warily.verify.ear_token import SigningKey, algorithm, key_id, read_signing_key, sign_cwt, sign_jwt
 from warily.verify.ear_vector import Tier, Vector, platform_of, status_of, tier_of, vector_of
+from warily.verify.front import verify
 from warily.verify.snp import REQUIRED
 from warily.verify.snp.presets import BASELINE, GENUINE
 
@@ -50,8 +62,9 @@ WANTED = replace(
 
 
 def judged(case: Forged, *, rehearsal: bool = False) -> Appraisal:
-    """As if AMD had signed it, unless `rehearsal`: only the flag differs."""
-    return replace(appraise(case.evidence, case.collateral, case.expectation, at=NOW), rehearsal=rehearsal)
+    """As if AMD had signed it, unless `rehearsal`, and as if no newer firmware were known: only these differ."""
+    appraisal = appraise(case.evidence, case.collateral, case.expectation, at=NOW)
+    return replace(appraisal, rehearsal=rehearsal, advisories=())
 
 
 GOOD = judged(Forged(expect=WANTED))
@@ -145,17 +158,63 @@ def test_tiers_are_those_of_the_specification() -> None:
 
 def test_all_claims_are_there() -> None:
     found = claims()
-    assert set(found) == {"eat_profile", "iat", "exp", "ear.verifier-id", "submods"}
-    assert found["eat_profile"] == PROFILE == "tag:github.com,2023:veraison/ear"
+    assert set(found) == {"eat_profile", "iat", "exp", "ear_verifier_id", "ear_status", "submods"}
+    assert found["eat_profile"] == PROFILE == "tag:ietf.org,2026:rats/ear#04"
     assert found["exp"] - found["iat"] == 300
     assert found["iat"] == int(NOW.timestamp())
     part = found["submods"]["snp"]
-    assert part["ear.status"] == "affirming"
-    assert tuple(part["ear.trustworthiness-vector"]) == tuple(VECTOR_LABELS)
+    assert part["ear_status"] == "affirming"
+    assert tuple(part["ear_trustworthiness_vector"]) == tuple(VECTOR_LABELS)
     assert part["warily.coverage"]["required"] == part["warily.coverage"]["made"] == len(REQUIRED)
     assert [entry["check"] for entry in part["warily.findings"]] == [entry.check for entry in GOOD.findings]
     assert "warily.posture" not in part
     assert claims(posture={"cells": []})["submods"]["snp"]["warily.posture"] == {"cells": []}
+
+
+def test_deployed_relying_parties_find_the_names_that_they_read() -> None:
+    found = as_jwt_claims(claims())
+    part = found["submods"]["snp"]
+    assert found["ear.verifier-id"] == found["ear_verifier_id"]
+    assert found["ear.status"] == found["ear_status"] == part["ear.status"] == part["ear_status"] == "affirming"
+    assert part["ear.trustworthiness-vector"] == part["ear_trustworthiness_vector"]
+    assert [part["ear.appraisal-policy-id"]] == part["ear_appraisal_policy_ids"] == ["tag:test"]
+    assert not any("." in str(name) and str(name).startswith("ear") for name in as_cwt_claims(claims()))
+
+
+def test_evidence_goes_into_the_token_as_it_came() -> None:
+    raw = RawEvidence(media_type="application/octet-stream", data=b"\xde\xad\xbe\xef")
+    found = ear_claims({"snp": Submodule(appraisal=GOOD, policy_id="p")}, raw_evidence=raw)
+    assert found["ear_raw_evidence"] == ["application/octet-stream", "3q2-7w"]
+    assert as_cwt_claims(found)[1002] == ["application/octet-stream", b"\xde\xad\xbe\xef"]
+
+
+def test_newer_firmware_that_answers_a_known_attack_is_a_warning() -> None:
+    behind = appraise(
+        Forged(expect=WANTED).evidence, Forged().collateral, replace(Forged(expect=WANTED).expectation), at=NOW
+    )
+    assert any(exposure.behind for exposure in behind.advisories)
+    vector = vector_of(replace(behind, rehearsal=False), runtime=False)
+    assert vector.hardware == 32
+    assert status_of(replace(behind, rehearsal=False), vector) is Tier.WARNING
+    named = ear_claims({"snp": Submodule(appraisal=behind, policy_id="p")})["submods"]["snp"]["warily.advisories"]
+    assert {entry["advisory"] for entry in named} >= {"AMD-SB-3019", "AMD-SB-3020"}
+
+
+def test_a_virtual_tpm_and_its_processor_are_two_attesters(vectors: Path) -> None:
+    data = (vectors / "evidence/azure_snp_vtpm/trustee/evidence-v2.json").read_bytes()
+    appraisal = verify(data, collateral=(), expect="genuine", at=NOW)
+    assert appraisal.accepted
+    parts = submodules(appraisal, policy_id="p")
+    assert list(parts) == ["snp", "vtpm"]
+    assert {f.check.partition(".")[0] for f in parts["snp"].appraisal.findings} == {"snp"}
+    assert {f.check.partition(".")[0] for f in parts["vtpm"].appraisal.findings} == {"vtpm", "log"}
+    assert parts["snp"].appraisal.claims["measurement"]
+    assert vector_of(parts["vtpm"].appraisal, runtime=False) == Vector(hardware=2)
+    assert ear_claims(parts)["ear_status"] == "warning"
+    broken = replace(
+        appraisal, findings=(*appraisal.findings[:-1], replace(appraisal.findings[-1], outcome=Outcome.FAIL))
+    )
+    assert ear_claims(submodules(broken, policy_id="p"))["ear_status"] == "contraindicated"
 
 
 def test_checks_not_reached_are_not_covered() -> None:
@@ -166,12 +225,12 @@ def test_checks_not_reached_are_not_covered() -> None:
 
 def test_cwt_labels_are_those_of_the_draft() -> None:
     found = as_cwt_claims(claims())
-    assert set(found) == {265, 6, 4, 1004, 266}
-    assert found[1004] == {0: "warily", 1: claims()["ear.verifier-id"]["build"]}
+    assert set(found) == {265, 6, 4, 1004, 1000, 266}
+    assert found[1004] == {0: "warily", 1: claims()["ear_verifier_id"]["build"]}
     part = found[266]["snp"]
     assert part[1000] == 2
     assert part[1001] == {0: 2, 1: 2, 2: 3, 3: 0, 4: 2, 5: 2, 6: 0, 7: 0}
-    assert part[1003] == "tag:test"
+    assert part[1003] == ["tag:test"]
     assert len(set(LABELS.values())) == len(LABELS)
 
 
@@ -189,7 +248,7 @@ def test_another_library_verifies_the_jwt(name: str) -> None:
     found = jws.deserialize_compact(token, kind.import_key(public_pem(key)), registry=registry)
     header = found.headers()
     assert (header["alg"], header["typ"]) == (name, "eat+jwt")
-    assert json.loads(found.payload) == claims()
+    assert json.loads(found.payload) == as_jwt_claims(claims())
     head, body, signature = token.split(".")
     changed = f"{head}.{body[:-2]}{'A' if body[-2] != 'A' else 'B'}{body[-1]}.{signature}"
     with pytest.raises(BadSignatureError):
@@ -218,7 +277,7 @@ def test_a_result_of_a_time_long_past_has_expired() -> None:
 def test_several_attesters_of_one_time() -> None:
     other = Submodule(appraisal=judged(FIRST_FAILURES["snp.policy"]), policy_id="q")
     found = ear_claims({"cpu": Submodule(appraisal=GOOD, policy_id="p"), "other": other})
-    assert {label: part["ear.status"] for label, part in found["submods"].items()} == {
+    assert {label: part["ear_status"] for label, part in found["submods"].items()} == {
         "cpu": "affirming",
         "other": "contraindicated",
     }
@@ -233,7 +292,7 @@ def test_a_platform_without_a_table_claims_nothing() -> None:
     appraisal = replace(GOOD, findings=(finding,), required=frozenset({"abacus.beads"}))
     assert vector_of(appraisal, runtime=True) == Vector()
     assert status_of(appraisal, Vector()) is Tier.NONE
-    assert (platform_of(appraisal), submodule_label(replace(GOOD, findings=()))) == ("abacus", "unknown")
+    assert (platform_of(appraisal), *submodules(replace(GOOD, findings=()), policy_id="p")) == ("abacus", "unknown")
 
 
 def private_pem(key: Any, password: bytes | None = None) -> bytes:  # noqa: ANN401  # any key
@@ -264,7 +323,12 @@ def test_keys() -> None:
 
 # Freshness, and what the software inside chose to say: the findings have it.
 FREE = {"nitro.nonce", "nitro.user-data", "nitro.public-key", "nitro.age"}
-OTHERS = {"tdx": (tdx.REQUIRED, {"tdx.report-data"}), "nitro": (nitro.REQUIRED, FREE)}
+OTHERS = {
+    "tdx": (tdx.REQUIRED, {"tdx.report-data"}),
+    "nitro": (nitro.REQUIRED, FREE),
+    "nvidia": (nvidia.REQUIRED, {"nvidia.nonce", "nvidia.count"}),
+    "spdm": (spdm.REQUIRED, {"spdm.nonce"}),
+}
 
 
 @pytest.mark.parametrize("name", OTHERS)

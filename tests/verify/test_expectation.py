@@ -1,6 +1,7 @@
 """Expectation files: complete or refused by name, waivers with their reasons."""
 
 from dataclasses import fields
+from datetime import date
 
 import pytest
 
@@ -28,6 +29,7 @@ family_id = "{"00" * 16}"
 image_id = {{ waived = "no ID block" }}
 migration_agent = false
 provisional_firmware = true
+must_exclude = ["AMD-SB-3015", "AMD-SB-3019"]
 """
 KEYS = [field.name for field in fields(SnpExpect)]
 
@@ -47,6 +49,13 @@ def test_a_whole_file() -> None:
     assert want.platform == BitRule(required=1 << 5, forbidden=0)
     assert want.tcb_floor == TcbFloor(bootloader=4, tee=0, snp=24, microcode=219)
     assert want.provisional_firmware is True
+    assert want.must_exclude == frozenset({"AMD-SB-3015", "AMD-SB-3019"})
+    listed = 'must_exclude = ["AMD-SB-3015", "AMD-SB-3019"]'
+    until = read_expectation(WHOLE.replace(listed, "must_exclude = { published_until = 2024-12-31 }").encode())
+    assert isinstance(until, SnpExpect)
+    assert until.must_exclude == date(2024, 12, 31)
+    with pytest.raises(UsageError, match="knows no advisory AMD-SB-9999 about snp"):
+        read_expectation(WHOLE.replace("AMD-SB-3019", "AMD-SB-9999").encode())
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -20,6 +20,7 @@ from warily.formats._json import canonical
 from warily.formats._layout import Layout
 from warily.formats.cpio import Entry
 from warily.formats.dsse import Envelope, Signature
+from warily.formats.go_tpm_attestation import GoAttestation
 from warily.formats.sev_hashes import KernelHashes
 from warily.formats.snp_guest_message import ReportAnswer
 from warily.formats.snp_report import SnpReport
@@ -127,7 +128,7 @@ def test_what_base64_holds_is_opened() -> None:
 
 
 def test_tokens_and_envelopes() -> None:
-    assert find(inspect(FILES["JWT"]), "ear.status").value == "affirming"
+    assert find(inspect(FILES["JWT"]), "ear_status").value == "affirming"
     assert find(inspect(FILES["COSE_Sign1"]), "alg").note == "EdDSA"
     tree = inspect(ENVELOPE.encode())
     assert tree.note == "signatures were not looked at"
@@ -259,3 +260,44 @@ def test_reports_of_all_kinds_of_cbor() -> None:
     tree = inspect(message)
     assert find(tree, "payload").value == b"text".hex()
     assert SnpReport.SIZE == 0x4A0
+
+
+def names_of(node: Node) -> list[str]:
+    return [part.name for part in node.parts]
+
+
+def test_structures_of_a_tpm(vectors: Path) -> None:
+    folder = vectors / "ima" / "swtpm"
+    quote = inspect((folder / "s1-t0.quote").read_bytes())
+    assert (quote.name, quote.parts[-1].name, quote.parts[-1].offset) == ("TPMS_ATTEST", "PCR digest", 0x6F)
+    assert find(quote, "sha256").value.startswith("PCR0, PCR1")
+    signature = inspect((folder / "s1-t0.sig").read_bytes())
+    assert names_of(signature) == ["scheme", "hash", "signature"]
+    assert signature.parts[0].note == "RSASSA"
+    hcl = inspect((vectors / "evidence/azure_snp_vtpm/trustee/hcl-report.bin").read_bytes())
+    assert find(hcl, "report_data").offset == 0x20 + 0x50
+    assert find(hcl, "runtime data").note == "its hash is REPORT_DATA"
+    assert "HCLAkPub" in {part.value for part in walk(hcl)}
+    tdx = inspect((vectors / "evidence/azure_tdx_vtpm/trustee/hcl-report.bin").read_bytes())
+    assert "TDREPORT" in find(tdx, "hardware report").note
+    cut = inspect((vectors / "evidence/azure_snp_vtpm/trustee/hcl-report.bin").read_bytes()[:1300])
+    assert "malformed" in cut.note
+    public = GoAttestation.decode((vectors / "evidence/tpm_quote/gce-cos-85-nonce9009.pb").read_bytes()).attestation_key
+    assert "RESTRICTED" in find(inspect(public), "attributes").note
+    sized = inspect(len(public).to_bytes(2, "big") + public)
+    assert (sized.name, sized.offset) == ("TPMT_PUBLIC", 2)
+
+
+def test_event_logs(vectors: Path) -> None:
+    folder = vectors / "evidence"
+    log = inspect((folder / "tdx_ccel/trustee/CCEL_data").read_bytes())
+    assert (log.name, log.value) == ("CCEL event log", "5 entries, sha384")
+    assert log.parts[1].name == "RTMR0 EV_PLATFORM_CONFIG_FLAGS"
+    legacy = inspect((folder / "tpm_eventlog/go-tpm-tools/debian-10.bin").read_bytes())
+    assert legacy.name == "TCG event log"
+    secure = next(part for part in legacy.parts if "SecureBoot" in part.value)
+    assert secure.name == "PCR7 EV_EFI_VARIABLE_DRIVER_CONFIG"
+    assert [part.name for part in secure.parts] == ["digest sha1", "data"]
+    raw = (folder / "tpm_eventlog/go-tpm-tools/arch-linux-workstation.bin").read_bytes()
+    assert raw[inspect(raw).parts[1].offset or 0 :][:4] == (0).to_bytes(4, "little")
+    assert "malformed" in inspect(raw[:-1]).note

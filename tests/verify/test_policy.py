@@ -12,6 +12,7 @@ from tests.verify.test_expectation import WHOLE
 from tests.verify.test_snp_vectors import CASES, collateral
 from warily.core.appraisal import Appraisal, Rejected
 from warily.core.collateral import SnpCollateral
+from warily.core.evidence import TpmEvidence
 from warily.core.expect import SnpExpect
 from warily.errors import UsageError
 from warily.formats.snp_report import PolicyBit
@@ -35,7 +36,7 @@ def dangers(text: str) -> list[str]:
 
 
 def test_every_platform_has_a_template_and_every_key_a_comment() -> None:
-    assert set(TEMPLATES) == set(PRESETS)
+    assert set(TEMPLATES) == {*PRESETS, TpmEvidence}
     for template in TEMPLATES.values():
         assert list(template.comments) == [entry.name for entry in fields(template.kind)]
         assert all(comment.endswith(".") for comment in template.comments.values())

@@ -78,6 +78,7 @@ FIRST_FAILURES: dict[str, Forged] = {
     "snp.platform": wanting(platform=BitRule(required=1 << 6, forbidden=0)),
     "snp.unknown-bits": reporting(platform_info=1 << 63),
     "snp.tcb.floor": wanting(tcb_floor=TcbFloor(bootloader=4, tee=0, snp=24, microcode=220)),
+    "snp.attacks": wanting(must_exclude=frozenset({"AMD-SB-3020"})),
     "snp.firmware.committed": Forged(
         report=replace(REPORT, current_tcb=replace(TCB, microcode=220).encode()),
         expect=replace(BASELINE, provisional_firmware=False),
@@ -281,6 +282,7 @@ def test_what_was_wanted_and_is_there_passes() -> None:
         image_id=bytes(16),
         migration_agent=True,
         provisional_firmware=False,
+        must_exclude=frozenset({"AMD-SB-3005", "AMD-SB-3015", "AMD-SB-3019"}),
         unknown_bits=True,
     )
     appraisal = judge(Forged(report=report, expect=wanted))

@@ -108,6 +108,7 @@ FIRST_FAILURES: dict[str, Forged] = {
         tcb_infos=(statement(tcb_info(tcbLevels=[level("UpToDate", sgx=5, tdx=(5, 0, 3), advisoryIDs=["A-1"])])),),
         expect=replace(BASELINE, advisories=frozenset({"A-2"})),
     ),
+    "tdx.attacks": wanting(must_exclude=frozenset({"INTEL-SA-01397"})),
     "tdx.tcb.evaluation": wanting(evaluation=19),
     "tdx.attributes": saying(td_attributes=1 << 29),
     "tdx.xfam": wanting(xfam=BitRule(required=1 << 11, forbidden=0)),
@@ -326,6 +327,8 @@ def test_an_sgx_enclave_is_accepted_by_its_measurement_alone() -> None:
     appraisal = judge(replace(case, expect=wanted))
     assert appraisal.accepted
     assert appraisal.platform == "Intel SGX"
+    of_a_td = judge(Forged(expect=replace(wanted, report_data=TD.report_data)))
+    assert [finding.check for finding in of_a_td.findings if finding.outcome is Outcome.FAIL] == ["tdx.enclave"]
     third = replace(case, version=3, expect=wanted)
     assert judge(third).accepted
     assert not judge(replace(case, expect=replace(wanted, enclaves=frozenset({bytes(32)})))).accepted
@@ -363,6 +366,7 @@ def test_what_was_wanted_and_is_there_passes() -> None:
     wanted = replace(
         BASELINE,
         advisories=frozenset(),
+        must_exclude=frozenset({"migtd-2026-11"}),
         evaluation=18,
         attributes=BitRule(required=1 << 28, forbidden=0xFF),
         xfam=BitRule(required=3, forbidden=0),
@@ -371,7 +375,7 @@ def test_what_was_wanted_and_is_there_passes() -> None:
         tee_tcb_svn=TD.tee_tcb_svn,
         qe_svn=4,
         pce_svn=13,
-        enclaves=frozenset({bytes(32)}),
+        enclaves=frozenset(),
         mrseams=frozenset({TD.mrseam}),
         mrtds=frozenset({TD.mrtd, bytes(48)}),
         mrconfigids=frozenset({TD.mrconfigid}),

@@ -17,6 +17,7 @@ enclaves = []
 debug = false
 statuses = ["UpToDate", {{ status = "OutOfDate", since = 2024-03-13 }}]
 advisories = ["INTEL-SA-00615"]
+must_exclude = ["migtd-2026-11"]
 evaluation = 18
 attributes = {{ required = ["SEPT_VE_DISABLE"], forbidden = ["MIGRATABLE", 63] }}
 xfam = {{ value = "0x3", mask = "0x80B" }}

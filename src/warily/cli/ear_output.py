@@ -12,6 +12,7 @@ from warily.formats._json import b64url
 
 JWT: Final = "jwt"
 CWT: Final = "cwt"
+EVIDENCE_TYPE: Final = "application/octet-stream"  # told by content, as the file was
 
 
 def ear_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +21,7 @@ def ear_arguments(parser: argparse.ArgumentParser) -> None:
         "--ear", metavar="KEYFILE", type=Path, help="sign the result with this key (PEM) and print it as a token"
     )
     parser.add_argument("--ear-format", choices=(JWT, CWT), default=JWT, help="the form of the token (default: jwt)")
+    parser.add_argument("--ear-evidence", action="store_true", help="put the evidence itself into the token too")
 
 
 def policy_id(chosen: str) -> str:
@@ -33,12 +35,13 @@ def policy_id(chosen: str) -> str:
 
 def token(appraisal: Appraisal, options: argparse.Namespace) -> bytes:
     """The signed result that the options ask for: the text of a JWT, or the bytes of a CWT."""
-    from warily.verify.ear import Submodule, ear_claims, submodule_label  # noqa: PLC0415  # see `policy_id`
+    from warily.verify.ear import RawEvidence, ear_claims  # noqa: PLC0415  # see `policy_id`
+    from warily.verify.ear_submodules import submodules  # noqa: PLC0415  # see `policy_id`
     from warily.verify.ear_token import read_signing_key, sign_cwt, sign_jwt  # noqa: PLC0415  # see `policy_id`
 
     key = read_signing_key(read_file(options.ear))
-    entry = Submodule(appraisal=appraisal, policy_id=policy_id(options.expect))
-    claims = ear_claims({submodule_label(appraisal): entry})
+    raw = RawEvidence(media_type=EVIDENCE_TYPE, data=read_file(options.evidence)) if options.ear_evidence else None
+    claims = ear_claims(submodules(appraisal, policy_id=policy_id(options.expect)), raw_evidence=raw)
     return sign_cwt(claims, key) if options.ear_format == CWT else sign_jwt(claims, key).encode()
 
 

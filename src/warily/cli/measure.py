@@ -1,143 +1,59 @@
 r"""Predict what hardware will report for given files, before anything runs.
 
   warily measure snp        the launch digest of an AMD SEV-SNP guest
-  warily measure rehearsal  the same chain for the rehearsal machine, whose firmware knows no SEV
+  warily measure tdx        MRTD and the RTMRs of an Intel TDX guest
+  warily measure pcr        the PCRs of a TPM: firmware, kernel, unified kernel image, event log
+  warily measure igvm       what SNP or TDX reports of a machine started from an IGVM file
+  warily measure sev-es     the launch digest of the generations before SNP; `sev` likewise
+  warily measure seed       the SNP register after a firmware image, which stands for it with --seed
+  warily measure rehearsal  SNP's chain for the rehearsal machine, whose firmware knows no SEV
+  warily measure id-block   signs the launch digest that an SNP processor shall check before it starts
 
 Files and the command line count byte for byte; nothing is stripped. The digest goes to standard
 output. `--trace` adds the steps that led to it, `--trace=pages` one for each page of the firmware;
-`--json` always has the steps, with their digests in full.
+`--json` always has the steps, with their digests in full. Where the host decides something, `--candidates`
+lists every value it may have, and `--match HEX` names the one that a report shows (exit status 10: none).
 
   warily measure snp --firmware OVMF.amdsev.fd --kernel vmlinuz --initrd initrd.zst \
       --append "$(cat cmdline)" --vcpus 2 --cpu EPYC-v4 --features 1
 """
 
 import argparse
-import json
-import os
-from typing import TYPE_CHECKING
+import importlib
+from typing import Final
 
-from warily.errors import UsageError
+from warily.cli.measure_common import hexadecimal, print_prediction
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from warily.core.registers import Step
-    from warily.measure.snp import SnpLaunch
+# Platform → the module that declares it: `declare(platforms)` adds one parser or more, whose default `measure`
+# takes the options and returns a `Prediction`, or None where it has printed all itself.
+PLATFORMS: Final = {
+    "snp": "measure_snp",
+    "seed": "measure_rehearsal",
+    "rehearsal": "measure_rehearsal",
+    "sev": "measure_sev",
+    "sev-es": "measure_sev",
+    "igvm": "measure_igvm",
+    "id-block": "measure_id_block",
+    "tdx": "measure_tdx",
+    "pcr": "measure_pcr",
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the platforms and their inputs."""
-    platforms = parser.add_subparsers(dest="platform", required=True, metavar="PLATFORM")
-    snp = platforms.add_parser("snp", help="an AMD SEV-SNP guest started from OVMF")
-    _common(snp)
-    snp.add_argument("--features", required=True, metavar="HEX", help="SEV_FEATURES; 1 is SNP alone")
-    snp.add_argument("--vmm", choices=("qemu", "ec2", "gce"), default="qemu", help="who starts it (default: qemu)")
-    snp.add_argument("--kernel", metavar="FILE", help="the kernel of a direct boot")
-    snp.set_defaults(measure=_snp)
-    rehearsal = platforms.add_parser("rehearsal", help="the rehearsal machine")
-    _common(rehearsal)
-    rehearsal.add_argument("--kernel", metavar="FILE", required=True, help="the kernel")
-    rehearsal.set_defaults(measure=_rehearsal)
+    """Declare the platforms and their inputs; only the module that is wanted where the words to parse say which."""
+    words = getattr(parser, "words", ())
+    wanted = PLATFORMS.get(next((word for word in words if not word.startswith("-")), ""))
+    platforms = parser.add_subparsers(dest="platform", required=True, metavar="PLATFORM", prog=parser.prog)
+    for module in dict.fromkeys(PLATFORMS.values()):
+        if wanted in (None, module):
+            importlib.import_module(f"warily.cli.{module}").declare(platforms)
 
 
 def run(options: argparse.Namespace) -> int:
     """Predict, and print the registers."""
-    registers, trace = options.measure(options)
-    if options.json:
-        print(json.dumps({"registers": registers, "trace": [step.as_json() for step in trace]}, indent=2))
+    match = getattr(options, "match", None)
+    wanted = None if match is None else hexadecimal(match, 48, "--match")
+    prediction = options.measure(options)
+    if prediction is None:
         return 0
-    for value in registers.values():
-        print(value)
-    if options.trace:
-        _show(trace)
-    return 0
-
-
-def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print the result as JSON")
-    parser.add_argument("--trace", nargs="?", choices=("parts", "pages"), const="parts", help="print the steps as well")
-    parser.add_argument("--firmware", required=True, metavar="FILE", help="the firmware image")
-    parser.add_argument("--vcpus", type=int, required=True, metavar="N", help="virtual processors")
-    parser.add_argument(
-        "--cpu",
-        default="",
-        metavar="MODEL",
-        help="QEMU's CPU model, its CPUID 1 EAX in hexadecimal, or family/model/stepping (with QEMU only)",
-    )
-    parser.add_argument("--initrd", metavar="FILE", help="the initrd")
-    parser.add_argument("--append", metavar="STRING", help="the kernel command line")
-
-
-def _snp(options: argparse.Namespace) -> tuple[dict[str, str], "Iterable[Step]"]:
-    from warily.measure import snp  # noqa: PLC0415  # --help answers without it
-
-    launch = _launch(options)
-    prediction = snp.predict(launch)
-    trace: Iterable[Step] = snp.pages(launch) if options.trace == "pages" else prediction.trace
-    return {name: value.hex() for name, value in prediction.registers.items()}, trace
-
-
-def _launch(options: argparse.Namespace) -> "SnpLaunch":
-    from warily.formats.ovmf import LIMIT  # noqa: PLC0415  # --help answers without it
-    from warily.measure.direct_boot import MAX_INITRD, MAX_KERNEL  # noqa: PLC0415  # likewise
-    from warily.measure.snp import SnpLaunch, Vmm  # noqa: PLC0415  # likewise
-
-    if options.vmm == "qemu" and not options.cpu:
-        raise UsageError("--cpu is missing: the digest of a QEMU guest depends on it", hint="add --cpu EPYC-v4, say")
-    return SnpLaunch(
-        firmware=_read(options.firmware, LIMIT),
-        vcpus=options.vcpus,
-        cpu=options.cpu,
-        features=_hexadecimal(options.features),
-        vmm=Vmm(options.vmm),
-        kernel=_read(options.kernel, MAX_KERNEL) if options.kernel else None,
-        initrd=_read(options.initrd, MAX_INITRD) if options.initrd else None,
-        command_line=None if options.append is None else os.fsencode(options.append),
-    )
-
-
-def _rehearsal(options: argparse.Namespace) -> tuple[dict[str, str], "Iterable[Step]"]:
-    from warily.formats.ovmf import LIMIT  # noqa: PLC0415  # --help answers without it
-    from warily.measure import rehearsal  # noqa: PLC0415  # likewise
-    from warily.measure.direct_boot import MAX_INITRD, MAX_KERNEL  # noqa: PLC0415  # likewise
-
-    if options.trace == "pages":
-        raise UsageError("the rehearsal's trace has parts only", hint="use --trace")
-    prediction = rehearsal.predict(
-        firmware=_read(options.firmware, LIMIT),
-        kernel=_read(options.kernel, MAX_KERNEL),
-        initrd=_read(options.initrd, MAX_INITRD) if options.initrd else None,
-        command_line=None if options.append is None else os.fsencode(options.append),
-        vcpus=options.vcpus,
-        cpu=options.cpu,
-    )
-    return {name: value.hex() for name, value in prediction.registers.items()}, prediction.trace
-
-
-def _read(path: str, limit: int) -> bytes:
-    """The content of the file, of at most `limit` bytes."""
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123  # importing pathlib costs a tenth of a prediction
-            data = file.read(limit + 1)
-    except OSError as error:
-        message = f"{path}: {error.strerror}"
-        raise UsageError(message) from None
-    if len(data) > limit:
-        message = f"{path}: over the limit of {limit} bytes"
-        raise UsageError(message)
-    return data
-
-
-def _hexadecimal(text: str) -> int:
-    try:
-        return int(text, 16)
-    except ValueError:
-        message = f"--features {text}: not a hexadecimal number"
-        raise UsageError(message, hint="bit 0 is SNPActive, bit 5 debug swap: 1 or 21") from None
-
-
-def _show(trace: "Iterable[Step]") -> None:
-    print(f"\n{'address':<14}  {'step':<13}  {'input':<36}  {'input digest':<16}  register after")
-    for step in trace:
-        at = "" if step.at is None else f"{step.at:#x}"
-        print(f"{at:<14}  {step.step:<13}  {step.input:<36}  {step.input_digest[:16]}  {step.after[:16]}")
+    return print_prediction(prediction, as_json=options.json, trace=bool(options.trace), match=wanted)

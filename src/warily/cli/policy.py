@@ -18,7 +18,8 @@ import json
 import sys
 from pathlib import Path
 
-from warily.cli.inputs import read_collateral, read_file, read_fingerprint, read_time
+from warily.cli.evidence import keys_given, read_evidence
+from warily.cli.inputs import read_file, read_fingerprint, read_time
 from warily.core.appraisal import Rejected
 from warily.errors import UsageError
 
@@ -30,6 +31,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     init.add_argument("evidence", metavar="EVIDENCE", type=Path, help="the file with the evidence")
     init.add_argument(
         "--collateral", metavar="PATH", type=Path, action="append", default=[], help="certificates, CRLs, or a folder"
+    )
+    init.add_argument(
+        "--log", metavar="EVENTLOG", type=Path, action="append", default=[], help="a TCG or CCEL event log of that boot"
     )
     init.add_argument("--at", metavar="RFC3339", help="judge at this time; the present without it")
     init.add_argument(
@@ -50,13 +54,16 @@ def run(options: argparse.Namespace) -> int:
 def _init(options: argparse.Namespace) -> int:
     from warily.verify import recognise  # noqa: PLC0415  # `warily --help` does without cryptography
     from warily.verify.policy import write_policy  # noqa: PLC0415  # see above
+    from warily.verify.recognise_tpm import with_logs  # noqa: PLC0415  # see above
 
-    evidence = recognise.evidence_from(read_file(options.evidence))
+    evidence, offered = read_evidence(options.evidence, options.collateral)
+    evidence = with_logs(evidence, map(read_file, options.log))
     text = write_policy(
         evidence,
-        recognise.collateral_for(evidence, read_collateral(options.collateral)),
+        recognise.collateral_for(evidence, offered),
         rehearsal_roots=frozenset(read_fingerprint(root) for root in options.rehearsal_root),
         at=read_time(options.at),
+        attestation_keys=keys_given(options.collateral),
     )
     if options.out is None:
         print(json.dumps({"policy": text}, indent=2) if options.json else text, end="\n" if options.json else "")

@@ -4,8 +4,10 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from warily.cli.render_advisories import advisory_lines
 from warily.cli.render_boot import boot_rows, tpm_rows
 from warily.cli.render_nitro import nitro_rows
+from warily.cli.render_nvidia import nvidia_rows, spdm_rows
 from warily.core.appraisal import Appraisal
 from warily.core.finding import Finding, Outcome
 
@@ -39,8 +41,12 @@ def render(appraisal: Appraisal, *, genuine_alone: bool) -> str:
     lines += _row("evidence", appraisal.platform)
     lines += _row("vouched for by", appraisal.anchor)
     lines += _row("judged at", f"{appraisal.at:%Y-%m-%d %H:%M:%S} UTC")
-    lines += _claims(appraisal.claims)
-    lines += ["", *_findings(appraisal)]
+    for label, part in appraisal.parts.items():
+        lines += ["", f"{label}: {_verdict(part)}", *_claims(part.claims), "", *_findings(part)]
+    if not appraisal.parts:
+        lines += [*_claims(appraisal.claims), "", *_findings(appraisal)]
+    if appraisal.advisories:
+        lines += ["", *advisory_lines(appraisal.advisories)]
     return "\n".join(lines) + "\n"
 
 
@@ -85,6 +91,10 @@ def _claims(claims: Mapping[str, object]) -> Iterator[str]:
             yield from _rows(tpm_rows(claims))
         case {"module_id": _, "made_at": _, "pcrs": _}:
             yield from _rows(nitro_rows(claims))
+        case {"vbios_version": _, "device_key": _, "compared": _}:
+            yield from _rows(nvidia_rows(claims))
+        case {"spdm_version": _, "measurements": _}:
+            yield from _rows(spdm_rows(claims))
         case _:
             yield from _row("claims", "none: nothing is taken from evidence that is not authentic")
 

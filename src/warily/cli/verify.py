@@ -1,11 +1,16 @@
 """Judge evidence: is it genuine, and is it what was wanted?
 
 EVIDENCE is an SEV-SNP report (raw, in hexadecimal, or as the firmware or Linux hands it out), a TDX or SGX quote (raw
-or in hexadecimal), quotes of a TPM (JSON of confidential-containers' tools, Azure's paravisor included, or protobuf
-of go-tpm-tools), an AWS Nitro attestation document, or an evidence collection. Kinds are told by content, never by
-name. Nothing is fetched: certificates, revocation lists and Intel's statements come with the evidence or with
---collateral (PEM, DER, JSON as Intel serves it or as libraries bundle it); AMD's, Intel's and Amazon's own
-authorities are built in.
+or in hexadecimal), quotes of a TPM (JSON of confidential-containers' tools, Azure's paravisor included, protobuf of
+go-tpm-tools, or a bare quote), an AWS Nitro attestation document, evidence of NVIDIA devices, an SPDM conversation, or
+an evidence collection. Kinds are told by content, never by name. Nothing is fetched: certificates, revocation lists and
+Intel's statements come with the evidence or with --collateral (PEM, DER, JSON as Intel serves it or as libraries bundle
+it, a folder or bundle of `warily fetch`); AMD's, Intel's, Amazon's and NVIDIA's own authorities are built in. With
+--seen, collateral that is older than what `warily fetch` saw before leaves the evidence undecided.
+
+The signature of a bare TPM quote and the registers' values are looked for in the files of --collateral, and beside the
+quote under the same name. A public key in a PEM file named with --collateral is an attestation key that you trust; an
+expectation file names its keys itself.
 
   --expect genuine   judges authenticity alone, and says so
   --expect baseline  also refuses what nobody wants: debugging, a migration agent, a host-requested report
@@ -15,6 +20,8 @@ authorities are built in.
   warily verify report.bin --collateral kds/ --at 2026-03-15T00:00:00Z --json
   warily verify quote.bin --collateral collateral.json --expect genuine
   warily verify quote.bin --collateral collateral.json --log ccel.bin
+  warily verify tpm.quote --collateral ak.pub.pem --nonce 6f1c… --expect genuine
+  warily verify hopper-report.bin --collateral chain.pem --collateral manifests/
   warily verify vtpm.json --log binary_bios_measurements --json
   warily verify report.bin --collateral kds/ --ear verifier.pem > result.jwt
 
@@ -29,15 +36,18 @@ Exit statuses: 0 accepted · 3 malformed bytes · 4 could not decide, a certific
 
 import argparse
 import json
+import shlex
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from warily.cli.ear_output import as_text, ear_arguments, print_token, token
-from warily.cli.inputs import read_collateral, read_file, read_fingerprint, read_time
+from warily.cli.evidence import keys_given, read_evidence
+from warily.cli.inputs import read_file, read_fingerprint, read_time
+from warily.cli.nonce import answering, nonce_argument
 from warily.core.appraisal import Appraisal, Rejected
 from warily.core.evidence import Evidence
-from warily.core.expect import Expect, NitroExpect, SnpExpect, TdxExpect, TpmExpect
+from warily.core.expect import Expect
+from warily.core.seen import Seen
 from warily.errors import CollateralError
 
 
@@ -64,34 +74,44 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--log", metavar="EVENTLOG", type=Path, action="append", default=[], help="a TCG or CCEL event log of that boot"
     )
+    parser.add_argument(
+        "--seen", metavar="FILE", type=Path, help="the record of `warily fetch`: collateral older than it is noticed"
+    )
+    nonce_argument(parser)
     ear_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Appraise, print, and say by the exit status what came out."""
     from warily.verify import appraise, recognise  # noqa: PLC0415  # `warily --help` does without cryptography
+    from warily.verify.presets import trusting  # noqa: PLC0415  # likewise
     from warily.verify.recognise_tpm import with_logs  # noqa: PLC0415  # likewise
+    from warily.verify.seen import against  # noqa: PLC0415  # likewise
 
-    evidence = with_logs(recognise.evidence_from(read_file(options.evidence)), map(read_file, options.log))
-    collateral = recognise.collateral_for(evidence, read_collateral(options.collateral))
-    expect = _expectation(options.expect, evidence)
+    evidence, offered = read_evidence(options.evidence, options.collateral)
+    evidence = with_logs(evidence, map(read_file, options.log))
+    collateral = recognise.collateral_for(evidence, offered)
+    expect = answering(_expectation(options, evidence), options.nonce)
     roots = frozenset(read_fingerprint(text) for text in options.rehearsal_root)
-    appraisal = appraise(evidence, collateral, _trusting(expect, roots), at=read_time(options.at))
+    at = read_time(options.at)
+    appraisal = appraise(evidence, collateral, trusting(expect, roots), at=at)
+    if options.seen is not None:
+        appraisal = against(appraisal, evidence, collateral, Seen.decode(read_file(options.seen)), at=at)
     _show(appraisal, options)
+    if appraisal.undecided and not options.json:
+        _say_how_to_fetch(evidence, options.evidence)
     if appraisal.accepted:
         return 0
     return CollateralError.exit_status if appraisal.undecided else Rejected.exit_status
 
 
-def _trusting(expect: Expect, roots: frozenset[bytes]) -> Expect:
-    """The expectation with rehearsal roots added where it has a place for them."""
-    match expect:
-        case SnpExpect() | TdxExpect() | NitroExpect():
-            return replace(expect, rehearsal_roots=expect.rehearsal_roots | roots)
-        case TpmExpect(hardware=SnpExpect() | TdxExpect() as below):
-            return replace(expect, hardware=replace(below, rehearsal_roots=below.rehearsal_roots | roots))
-        case _:
-            return expect
+def _say_how_to_fetch(evidence: Evidence, path: Path) -> None:
+    """What to run where vendors have something for the evidence; nothing where they have not."""
+    from warily.fetch.plan import plan  # noqa: PLC0415  # see `run`
+
+    if plan(evidence).requests:
+        fetch = f"run `warily fetch {shlex.quote(str(path))} --into collateral/`, then pass --collateral collateral/"
+        print(f"\nhint: {fetch}", file=sys.stderr)
 
 
 def _show(appraisal: Appraisal, options: argparse.Namespace) -> None:
@@ -109,9 +129,11 @@ def _show(appraisal: Appraisal, options: argparse.Namespace) -> None:
         print_token(signed, options)
 
 
-def _expectation(chosen: str, evidence: Evidence) -> Expect:
+def _expectation(options: argparse.Namespace, evidence: Evidence) -> Expect:
     """A preset by name, or the file of that path."""
     from warily.verify.expectation import read_expectation  # noqa: PLC0415  # see `run`
-    from warily.verify.presets import NAMES, preset  # noqa: PLC0415  # see `run`
+    from warily.verify.presets import NAMES, naming_keys, preset  # noqa: PLC0415  # see `run`
 
-    return preset(chosen, evidence) if chosen in NAMES else read_expectation(read_file(Path(chosen)))
+    if options.expect not in NAMES:
+        return read_expectation(read_file(Path(options.expect)))
+    return naming_keys(preset(options.expect, evidence), keys_given(options.collateral))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, NoReturn
 
+from warily.core.advisory import Exposure
 from warily.core.finding import Finding, Outcome
 from warily.errors import CollateralError, WarilyError
 
@@ -22,7 +23,9 @@ class Appraisal:
 
     `required` names the checks that must have run; `anchor` says whose word the authenticity
     rests on (`AMD ARK-Genoa`, or a rehearsal root by its fingerprint); `claims` is what the
-    evidence says about the machine, present only when it is authentic.
+    evidence says about the machine, present only when it is authentic; so are `advisories`, which say of each known
+    attack whether the evidence excludes it. `parts` has an appraisal for each device, by its label, where evidence is
+    of several; `findings` are then those of all.
     """
 
     platform: str
@@ -32,6 +35,8 @@ class Appraisal:
     findings: tuple[Finding, ...]
     claims: Mapping[str, object] = field(default_factory=dict)
     rehearsal: bool = False
+    advisories: tuple[Exposure, ...] = ()
+    parts: Mapping[str, "Appraisal"] = field(default_factory=dict)
 
     @property
     def accepted(self) -> bool:
@@ -71,7 +76,7 @@ class Appraisal:
 
     def as_json(self) -> dict[str, object]:
         """The object that `warily verify --json` prints."""
-        return {
+        whole: dict[str, object] = {
             "accepted": self.accepted,
             "platform": self.platform,
             "at": self.at.isoformat(),
@@ -79,7 +84,11 @@ class Appraisal:
             "rehearsal": self.rehearsal,
             "findings": [finding.as_json() for finding in self.findings],
             "claims": dict(self.claims),
+            "advisories": [exposure.as_json() for exposure in self.advisories],
         }
+        if self.parts:
+            whole["parts"] = {label: part.as_json() for label, part in self.parts.items()}
+        return whole
 
     def __bool__(self) -> NoReturn:
         msg = "an Appraisal is not a boolean: call .require(), or read .accepted"

@@ -50,4 +50,27 @@ class NitroCollateral:
     """Nothing: a Nitro attestation document brings its whole chain, and Amazon's root is built in."""
 
 
-Collateral = SnpCollateral | TdxCollateral | TpmCollateral | NitroCollateral
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NvidiaCollateral:
+    """Everything offered for judging reports of NVIDIA devices; the verifier picks what fits and trusts none of it.
+
+    `certificates` may hold chains of devices, `manifests` are signed reference manifests (XML), `answers` are of OCSP
+    responders (DER).
+    """
+
+    certificates: tuple[bytes, ...] = ()
+    crls: tuple[bytes, ...] = ()
+    manifests: tuple[bytes, ...] = ()
+    answers: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpdmCollateral:
+    """Certificates and statements about revocation (DER) for judging a device's SPDM conversation."""
+
+    certificates: tuple[bytes, ...] = ()
+    crls: tuple[bytes, ...] = ()
+    answers: tuple[bytes, ...] = ()
+
+
+Collateral = SnpCollateral | TdxCollateral | TpmCollateral | NitroCollateral | NvidiaCollateral | SpdmCollateral

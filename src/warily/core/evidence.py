@@ -58,4 +58,33 @@ class NitroEvidence:
     document: bytes
 
 
-Evidence = SnpEvidence | TdxEvidence | TpmEvidence | NitroEvidence
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NvidiaDevice:
+    """One GPU or switch: its report, the certificates that came with it (DER), and what the file said beside them.
+
+    What was said beside them proves nothing, and must not contradict the report. None where nothing was said.
+    """
+
+    report: bytes
+    certificates: tuple[bytes, ...] = ()
+    nonce: bytes | None = None
+    arch: str | None = None
+    driver_version: str | None = None
+    vbios_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NvidiaEvidence:
+    """Attestation reports of one or more NVIDIA GPUs and switches of one machine."""
+
+    devices: tuple[NvidiaDevice, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpdmEvidence:
+    """A recorded SPDM conversation with a device, from its version to its signed measurements."""
+
+    transcript: bytes
+
+
+Evidence = SnpEvidence | TdxEvidence | TpmEvidence | NitroEvidence | NvidiaEvidence | SpdmEvidence

@@ -33,6 +33,7 @@ class SnpExpect:
     `rehearsal_roots` holds SHA-256 fingerprints of the DER certificates of rehearsal ARKs that may be
     trusted besides AMD's own; it is empty wherever real hardware is wanted.
     `unknown_bits` says whether policy and platform bits that this version cannot name are acceptable.
+    `must_exclude` names advisories that the evidence must exclude, or a date: all answerable ones published until then.
     """
 
     rehearsal_roots: frozenset[bytes]
@@ -52,6 +53,7 @@ class SnpExpect:
     image_id: bytes | Waived
     migration_agent: bool | Waived
     provisional_firmware: bool | Waived
+    must_exclude: frozenset[str] | date | Waived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +72,9 @@ class TdxExpect:
     """What a relying party wants of an Intel quote. Every field is decided, or waived with a reason.
 
     `rehearsal_roots` are SHA-256 fingerprints of root certificates that may be trusted besides Intel's own.
-    `enclaves` are the MRENCLAVEs of SGX enclaves that are acceptable in the place of a TD; empty means TDs only.
-    `advisories` are those that may stay open. `platform_ids` are PPIDs or platform instance ids, 16 bytes each.
+    `enclaves` are the MRENCLAVEs of SGX enclaves, of which the quote must be; empty means that it must be of a TD.
+    `advisories` are those that Intel may name; `must_exclude` names advisories that the evidence must exclude, or a
+    date: all answerable ones published until then. `platform_ids` are PPIDs or platform instance ids, 16 bytes each.
     `mrservicetds` may hold the empty value: a quote of version 4, which does not say.
     `tee_tcb_svn` (16 bytes), `qe_svn`, `pce_svn` and `evaluation` are floors.
     """
@@ -81,6 +84,7 @@ class TdxExpect:
     debug: bool | Waived
     statuses: frozenset[StatusRule] | Waived
     advisories: frozenset[str] | Waived
+    must_exclude: frozenset[str] | date | Waived
     evaluation: int | Waived
     attributes: BitRule | Waived
     xfam: BitRule | Waived
@@ -151,4 +155,59 @@ class NitroExpect:
     max_age: int | Waived
 
 
-Expect = SnpExpect | TdxExpect | TpmExpect | NitroExpect
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NvidiaExpect:
+    """What a relying party wants of NVIDIA GPUs and switches. Every field is decided, or waived with a reason.
+
+    `rehearsal_roots` are SHA-256 fingerprints of roots that may be trusted, for devices and for manifests, besides
+    NVIDIA's own. `manifests` says whether every device needs NVIDIA's reference manifests; waived, those that are
+    given are judged all the same. `certificate_hold` says whether a certificate that is on hold passes, `debug`
+    whether a device that debugging is open on does. `modes` are those of `warily.formats.nvidia_report.Mode`,
+    `models` chips such as `GH100`, `devices` SHA-256 of the SubjectPublicKeyInfo of leaf certificates. `count` is how
+    many devices there must be.
+    """
+
+    rehearsal_roots: frozenset[bytes]
+    manifests: bool | Waived
+    certificate_hold: bool
+    debug: bool | Waived
+    modes: frozenset[str] | Waived
+    nonce: bytes | Waived
+    models: frozenset[str] | Waived
+    drivers: frozenset[str] | Waived
+    vbioses: frozenset[str] | Waived
+    devices: frozenset[bytes] | Waived
+    count: int | Waived
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpdmExpect:
+    """What a relying party wants of a device's SPDM conversation. Every field is decided, or waived with a reason.
+
+    `authorities` are SHA-256 fingerprints of the device makers' roots that are trusted; none is built in.
+    `rehearsal_roots` are trusted likewise, and make the result a rehearsal. `debug` says whether a device passes that
+    debugging is open on, or was since its reset. `names` are device names, as DSP0274 puts them into certificates,
+    `measurements` acceptable values by index, and `svn` is the least security version.
+    """
+
+    authorities: frozenset[bytes]
+    rehearsal_roots: frozenset[bytes]
+    debug: bool | Waived
+    nonce: bytes | Waived
+    names: frozenset[str] | Waived
+    measurements: Mapping[int, frozenset[bytes]] | Waived
+    svn: int | Waived
+
+
+PlatformExpect = SnpExpect | TdxExpect | TpmExpect | NitroExpect | NvidiaExpect | SpdmExpect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastWord:
+    """An expectation `over` which an expression in CEL has the last word. It can reject, and accept nothing."""
+
+    over: PlatformExpect
+    cel: str
+
+
+Expect = PlatformExpect | LastWord

@@ -9,10 +9,20 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from warily.core.declaration import Platform
+from warily.core.shape_rules import (
+    MAX_EVENTS,
+    MAX_RULES,
+    EventRule,
+    LaunchRule,
+    event_rules,
+    launch_rules,
+    platform_named,
+)
 from warily.errors import FormatError
 from warily.formats._json import JsonObject, canonical
 
-SCHEMA: Final = "warily/manifest/1"
+SCHEMA: Final = "warily/manifest/2"
+OLDER: Final = "warily/manifest/1"  # without shape rules; still read
 LIMIT: Final = 16 << 20
 
 
@@ -73,7 +83,9 @@ class Manifest:
     """What an image is, what it is for, and what hardware will say of it.
 
     `cpus` and `memory` (bytes) are the declared shape; `grantor` is the Ed25519 public key of the
-    one broker whose grants this image accepts (32 bytes, on the measured command line).
+    one broker whose grants this image accepts (32 bytes, on the measured command line). `registers` are values for
+    the shapes that were foreseen; `launches` and `events` are the rules that give those of any other
+    (`measure.shapes.recompute`).
     """
 
     name: str
@@ -90,6 +102,8 @@ class Manifest:
     volumes: tuple[VolumeSpec, ...]
     ports: tuple[PortSpec, ...]
     grantor: bytes
+    launches: tuple[LaunchRule, ...] = ()
+    events: tuple[EventRule, ...] = ()
 
     def ingredient(self, role: str) -> Ingredient:
         """The ingredient that plays `role`. Raises `FormatError` where there is none."""
@@ -142,6 +156,8 @@ class Manifest:
             "volumes": [{"name": v.name, "size": v.size, "mount": v.mount, "cipher": v.cipher} for v in self.volumes],
             "ports": [{"guest": port.guest, "host": port.host} for port in self.ports],
             "grantor": self.grantor.hex(),
+            "launches": [rule.as_json() for rule in self.launches],
+            "events": [rule.as_json() for rule in self.events],
         }
 
     @classmethod
@@ -153,9 +169,10 @@ class Manifest:
     def read(cls, top: JsonObject) -> Self:
         """The manifest that a JSON object holds, read whole."""
         schema = top.text("schema")
-        if schema != SCHEMA:
+        if schema not in (SCHEMA, OLDER):
             msg = f"manifest: schema {schema!r} is not {SCHEMA}"
             raise FormatError(msg)
+        ruled = schema != OLDER
         shape = top.object("shape")
         made = cls(
             name=top.text("name"),
@@ -167,23 +184,17 @@ class Manifest:
             cpus=shape.number("cpus", low=1, high=1024),
             memory=shape.number("memory", low=1),
             cpu=shape.text("cpu"),
-            platforms=tuple(_platform(text) for text in top.texts("platforms")),
+            platforms=tuple(platform_named(text) for text in top.texts("platforms")),
             registers=tuple(_registers(top.objects("registers"))),
             volumes=tuple(_volumes(top.objects("volumes", limit=64))),
             ports=tuple(_ports(top.objects("ports", limit=64))),
             grantor=top.hexadecimal("grantor", width=32),
+            launches=tuple(launch_rules(top.objects("launches", limit=MAX_RULES))) if ruled else (),
+            events=tuple(event_rules(top.objects("events", limit=MAX_EVENTS))) if ruled else (),
         )
         shape.finish()
         top.finish()
         return made
-
-
-def _platform(text: str) -> Platform:
-    try:
-        return Platform(text)
-    except ValueError:
-        msg = f"manifest: unknown platform {text!r}"
-        raise FormatError(msg) from None
 
 
 def _ingredients(entries: Iterable[JsonObject]) -> Iterable[Ingredient]:
@@ -213,7 +224,7 @@ def _registers(entries: Iterable[JsonObject]) -> Iterable[PredictedRegister]:
     for entry in entries:
         when = entry.object("when")
         yield PredictedRegister(
-            platform=_platform(entry.text("platform")),
+            platform=platform_named(entry.text("platform")),
             register=entry.text("register"),
             when={key: when.text(key) for key in when.keys()},  # noqa: SIM118  # a JsonObject is no mapping
             value=entry.hexadecimal("value"),

@@ -2,16 +2,17 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from warily.formats._record import record
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@record
 class Step:
     """One step of a measurement: what happened, which input it took, the register after it (hex).
 
     `input_digest` is the hex digest of the input as the step uses it; `at` is a guest physical
-    address where there is one.
+    address where there is one; `register` names the register where the platform has several.
     """
 
     step: str
@@ -19,6 +20,7 @@ class Step:
     input_digest: str
     after: str
     at: int | None = None
+    register: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """The step as `--trace --json` prints it."""
@@ -30,22 +32,46 @@ class Step:
         }
         if self.at is not None:
             found["at"] = f"{self.at:#x}"
+        if self.register is not None:
+            found["register"] = self.register
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
+class Candidate:
+    """One value that a register may have where the host decides, what it is called, and because of what."""
+
+    name: str
+    register: str
+    value: bytes
+    because: str
+
+    def as_json(self) -> dict[str, str]:
+        """The candidate as `warily measure --json` prints it."""
+        return {"name": self.name, "register": self.register, "value": self.value.hex(), "because": self.because}
+
+
+@record
 class Prediction:
-    """What a platform will report: register name → value, and the trace that explains it."""
+    """What a platform will report: register name → value, the trace that explains it, and other possible values.
+
+    `candidates` is empty where nobody asked for them or nothing but the inputs decides. `absent` names registers that
+    the inputs do not suffice for, each with the reason.
+    """
 
     registers: dict[str, bytes]
     trace: tuple[Step, ...]
+    candidates: tuple[Candidate, ...] = ()
+    absent: tuple[tuple[str, str], ...] = ()
 
     def as_json(self) -> dict[str, object]:
-        """The object that `warily measure --json` prints."""
-        return {
+        """The object that `warily measure --json` prints; `absent` only where something is."""
+        found: dict[str, object] = {
             "registers": {name: value.hex() for name, value in self.registers.items()},
+            "candidates": [candidate.as_json() for candidate in self.candidates],
             "trace": [step.as_json() for step in self.trace],
         }
+        return found | {"absent": dict(self.absent)} if self.absent else found
 
 
 # TPM_ALG_ID of the hashes that registers use, and what `hashlib` calls them.
@@ -53,7 +79,7 @@ HASHES: Final = {0x0004: "sha1", 0x000B: "sha256", 0x000C: "sha384", 0x000D: "sh
 BANKS: Final = {name: number for number, name in HASHES.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RegisterBank:
     """Registers of one hash algorithm as signed evidence gives them: index in event logs → value.
 

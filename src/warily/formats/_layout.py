@@ -5,13 +5,12 @@
         first: Annotated[int, u32(0)]
         second: Annotated[int, u32(4)]
 
-A declared class is a frozen keyword-only dataclass with `unpack`, `pack` and `SIZE`. Fields may not
+A declared class is a frozen keyword-only record with `unpack`, `pack` and `SIZE`. Fields may not
 overlap or overrun (checked at import); bytes that no field names must be zero. Hence the one property
 that holds for every layout: arbitrary bytes raise `FormatError`, or `unpack(b).pack() == b`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from struct import Struct
 from typing import (
     Annotated,
@@ -23,23 +22,25 @@ from typing import (
     dataclass_transform,
     get_args,
     get_origin,
-    get_type_hints,
 )
 
 from warily.errors import FormatError
+from warily.formats._record import record
 
 LITTLE: Final = "little"
 BIG: Final = "big"
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
-    """Where a field lives: offset and width in bytes, and how its bytes become a value."""
+    """Where a field lives: offset and width in bytes, and how its bytes become a value. Never changed once made."""
 
-    offset: int
-    width: int
-    order: str = LITTLE
-    raw: bool = False
+    __slots__ = ("offset", "order", "raw", "width")
+
+    def __init__(self, offset: int, width: int, order: str = LITTLE, *, raw: bool = False) -> None:
+        self.offset = offset
+        self.width = width
+        self.order = order
+        self.raw = raw
 
     @property
     def end(self) -> int:
@@ -90,12 +91,16 @@ def octets(offset: int, width: int) -> Place:
 class Layout:
     """The base of every declared structure. Use with `@layout`, never alone."""
 
+    __slots__ = ()
+
     SIZE: ClassVar[int]
     SOURCE: ClassVar[str]
     PLACES: ClassVar[dict[str, tuple[Place, type]]]
     GAPS: ClassVar[tuple[tuple[int, int], ...]]
     _STRUCT: ClassVar[Struct]
-    _READERS: ClassVar[tuple[tuple[str, Callable[[Any], object] | None], ...]]
+    _PUT: ClassVar[dict[str, Callable[[Any, Any], None]]]
+    _READERS: ClassVar[tuple[tuple[Callable[[Any, Any], None], Callable[[Any], object] | None], ...]]
+    _CHECK: ClassVar[Callable[[Any], None] | None]
 
     @classmethod
     def unpack(cls, data: bytes | memoryview) -> Self:
@@ -108,8 +113,12 @@ class Layout:
             if any(blob[start:end]):
                 msg = f"{cls.__name__}: reserved bytes {start:#x}..{end - 1:#x} are not zero"
                 raise FormatError(msg)
-        parts = zip(cls._READERS, cls._STRUCT.unpack(blob), strict=True)
-        return cls(**{name: part if read is None else read(part) for (name, read), part in parts})
+        made = object.__new__(cls)
+        for (put, read), part in zip(cls._READERS, cls._STRUCT.unpack(blob), strict=True):
+            put(made, part if read is None else read(part))
+        if cls._CHECK is not None:
+            cls._CHECK(made)
+        return made
 
     def pack(self) -> bytes:
         """The `SIZE` bytes that encode this value."""
@@ -132,10 +141,10 @@ class Layout:
 _CODES: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
-def _struct(cls: type[Layout]) -> Struct:
+def _struct(cls: type[Layout], order: list[str]) -> Struct:
     """All fields in the order of their offsets: little-endian integers as such, everything else as bytes."""
     codes, at = ["<"], 0
-    for place, _ in sorted(cls.PLACES.values(), key=lambda entry: entry[0].offset):
+    for place, _ in map(cls.PLACES.__getitem__, order):
         code = f"{place.width}s" if place.raw or place.order != LITTLE else _CODES[place.width]
         codes.append(f"{place.offset - at}x{code}")
         at = place.end
@@ -167,47 +176,47 @@ _L = TypeVar("_L", bound=Layout)
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def layout(size: int, *, source: str) -> Callable[[type[_L]], type[_L]]:
-    """Make the class a frozen dataclass of `size` bytes, laid out as `source` specifies."""
+    """Make the class a frozen record of `size` bytes, laid out as `source` specifies."""
 
     def declare(cls: type[_L]) -> type[_L]:
-        made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
+        made: Any = record(cls)
         made.SIZE = size
         made.SOURCE = source
         made.PLACES = _places(made)
-        made.GAPS = _gaps(made, size)
-        made._STRUCT = _struct(made)  # noqa: SLF001  # the class that this declares
-        by_offset = sorted(made.PLACES, key=lambda name: made.PLACES[name][0].offset)
-        made._READERS = tuple((name, _reader(made, name)) for name in by_offset)  # noqa: SLF001  # likewise
-        return made
+        order = sorted(made.PLACES, key=lambda name: made.PLACES[name][0].offset)
+        made.GAPS = _gaps(made, order)
+        made._STRUCT = _struct(made, order)  # noqa: SLF001  # the class that this declares
+        made._READERS = tuple((made._PUT[name], _reader(made, name)) for name in order)  # noqa: SLF001  # likewise
+        found: type[_L] = made
+        return found
 
     return declare
 
 
 def _places(cls: type[Layout]) -> dict[str, tuple[Place, type]]:
     """Each field's place and type, in declaration order."""
-    hints = get_type_hints(cls, include_extras=True)
     found: dict[str, tuple[Place, type]] = {}
-    for field in fields(cls):  # type: ignore[arg-type]  # every declared layout is a dataclass
-        hint = hints[field.name]
+    for name in cls._PUT:
+        hint: Any = cls.__annotations__[name]
         if get_origin(hint) is not Annotated:
-            msg = f"{cls.__name__}.{field.name} has no place"
+            msg = f"{cls.__name__}.{name} has no place"
             raise TypeError(msg)
         kind, place = get_args(hint)
-        found[field.name] = (place, kind)
+        found[name] = (place, kind)
     return found
 
 
-def _gaps(cls: type[Layout], size: int) -> tuple[tuple[int, int], ...]:
+def _gaps(cls: type[Layout], order: list[str]) -> tuple[tuple[int, int], ...]:
     """The byte ranges that no field covers. Overlap and overrun are programming errors."""
     at = 0
     gaps = []
-    for place, _ in sorted(cls.PLACES.values(), key=lambda entry: entry[0].offset):
-        if place.offset < at or place.end > size:
+    for place, _ in map(cls.PLACES.__getitem__, order):
+        if place.offset < at or place.end > cls.SIZE:
             msg = f"{cls.__name__}: a field at {place.offset:#x} overlaps or overruns"
             raise TypeError(msg)
         if place.offset > at:
             gaps.append((at, place.offset))
         at = place.end
-    if at < size:
-        gaps.append((at, size))
+    if at < cls.SIZE:
+        gaps.append((at, cls.SIZE))
     return tuple(gaps)

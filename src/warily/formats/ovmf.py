@@ -7,7 +7,6 @@ Source: edk2 OvmfPkg/ResetVector/Ia16/ResetVectorVtf0.asm and OvmfPkg/ResetVecto
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Annotated, Final, Self
@@ -16,6 +15,7 @@ from warily.errors import FormatError
 from warily.formats._cursor import Cursor
 from warily.formats._guid import guid, text_of
 from warily.formats._layout import Layout, layout, octets, u16, u32
+from warily.formats._record import record
 
 PAGE: Final = 4096
 TOP: Final = 1 << 32  # firmware ends here in guest physical memory
@@ -75,7 +75,7 @@ class Section(Layout):
     type: Annotated[SectionType, u32(8)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Ovmf:
     """A firmware image, as far as a launch depends on it.
 
@@ -99,7 +99,7 @@ class Ovmf:
     def parse(cls, data: bytes) -> Self:
         """What the image `data` says of itself. Raises `FormatError` for anything not understood."""
         check_size(data)
-        table = _table(data)
+        table = guided_table(data)
         return cls(
             size=len(data),
             table=MappingProxyType(table),
@@ -116,8 +116,8 @@ def check_size(data: bytes) -> None:
         raise FormatError(msg)
 
 
-def _table(data: bytes) -> dict[bytes, bytes]:
-    """The GUIDed table, walked backwards; every byte of it belongs to an entry."""
+def guided_table(data: bytes) -> dict[bytes, bytes]:
+    """The GUIDed table, walked backwards: GUID → data; every byte of it belongs to an entry. Raises `FormatError`."""
     end = len(data) - FROM_END - EntryTail.SIZE
     footer = EntryTail.unpack(data[end : end + EntryTail.SIZE])
     if footer.guid != FOOTER:

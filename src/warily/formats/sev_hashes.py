@@ -3,12 +3,12 @@
 Source: QEMU target/i386/sev.c, SevHashTable and PaddedSevHashTable; edk2 OvmfPkg/AmdSev/BlobVerifierLibSevHashes.
 """
 
-from dataclasses import dataclass
 from typing import Annotated, Final, Self
 
 from warily.errors import FormatError
 from warily.formats._guid import guid
 from warily.formats._layout import Layout, layout, octets, u16
+from warily.formats._record import record
 
 PAGE: Final = 4096
 TABLE_SIZE: Final = 176
@@ -39,7 +39,7 @@ class HashTable(Layout):
     kernel: Annotated[HashEntry, octets(118, 50)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class KernelHashes:
     """The SHA-256 digests of a direct boot: the command line with its final NUL, the initrd, the kernel file."""
 

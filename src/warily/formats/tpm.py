@@ -3,6 +3,7 @@
 All integers are big-endian. Source: TCG TPM 2.0 Library Specification, part 2 (Structures), revision 1.59.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Final, Self
@@ -111,10 +112,7 @@ class Attest:
         parts = [MAGIC.to_bytes(4, "big"), ATTEST_QUOTE.to_bytes(2, "big")]
         parts += [_sized(self.qualified_signer), _sized(self.extra_data), self.clock.to_bytes(8, "big")]
         parts += [self.reset_count.to_bytes(4, "big"), self.restart_count.to_bytes(4, "big"), bytes([self.safe])]
-        parts += [self.firmware_version.to_bytes(8, "big"), len(self.selections).to_bytes(4, "big")]
-        for entry in self.selections:
-            bits = sum(1 << pcr for pcr in entry.pcrs)
-            parts += [entry.bank.to_bytes(2, "big"), bytes([entry.width]), bits.to_bytes(entry.width, "little")]
+        parts += [self.firmware_version.to_bytes(8, "big"), encode_selections(self.selections)]
         return b"".join([*parts, _sized(self.digest)])
 
 
@@ -193,6 +191,15 @@ class Public:
         """The bytes of the TPMT_PUBLIC."""
         head = self.type.to_bytes(2, "big") + self.name_hash.to_bytes(2, "big") + self.attributes.to_bytes(4, "big")
         return head + _sized(self.policy) + self.parameters + b"".join(map(_sized, self.unique))
+
+
+def encode_selections(selections: Sequence[Selection]) -> bytes:
+    """The bytes of the TPML_PCR_SELECTION."""
+    parts = [len(selections).to_bytes(4, "big")]
+    for entry in selections:
+        bits = sum(1 << pcr for pcr in entry.pcrs)
+        parts += [entry.bank.to_bytes(2, "big"), bytes([entry.width]), bits.to_bytes(entry.width, "little")]
+    return b"".join(parts)
 
 
 def is_attest(data: bytes) -> bool:

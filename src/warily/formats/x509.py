@@ -21,6 +21,7 @@ MAX_EXTENSIONS: Final = 64
 _TIME_PARTS: Final = ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14))
 _COMMON_NAME: Final = "2.5.4.3"
 _BASIC_CONSTRAINTS: Final = "2.5.29.19"
+_CRL_NUMBER: Final = "2.5.29.20"
 _STRINGS: Final = {0x0C: "utf-8", 0x13: "ascii", 0x14: "latin-1", 0x16: "ascii", 0x1E: "utf-16-be"}
 
 
@@ -98,7 +99,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevocationList:
-    """A certificate revocation list. `next_update` is None where the list does not say."""
+    """A certificate revocation list. `next_update` and `number` (CRL number) are None where the list does not say."""
 
     raw: bytes = field(repr=False)
     tbs: bytes = field(repr=False)
@@ -107,6 +108,7 @@ class RevocationList:
     this_update: datetime
     next_update: datetime | None
     serials: frozenset[int]
+    number: int | None
     signature: bytes = field(repr=False)
 
     @property
@@ -129,8 +131,8 @@ class RevocationList:
         dated = body.has(_der.UTC_TIME) or body.has(_der.GENERALIZED_TIME)
         next_update = _time(body, "next update") if dated else None
         listed = body.inside(_der.SEQUENCE, "revoked certificates") if body.has(_der.SEQUENCE) else None
-        if body.has(_der.EXPLICIT):
-            _no_critical(_extensions(body.inside(_der.EXPLICIT, "extensions")))
+        extensions = _extensions(body.inside(_der.EXPLICIT, "extensions")) if body.has(_der.EXPLICIT) else {}
+        _no_critical(extensions)
         body.finish()
         return cls(
             raw=data,
@@ -140,6 +142,7 @@ class RevocationList:
             this_update=this_update,
             next_update=next_update,
             serials=frozenset(_serials(listed)) if listed else frozenset(),
+            number=_crl_number(extensions),
             signature=signature,
         )
 
@@ -225,6 +228,17 @@ def _serials(listed: DerReader) -> list[int]:
             entry.any("extensions")
         entry.finish()
     return found
+
+
+def _crl_number(extensions: Mapping[str, Extension]) -> int | None:
+    """The number of the list among its issuer's, which only grows (RFC 5280 section 5.2.3)."""
+    extension = extensions.get(_CRL_NUMBER)
+    if extension is None:
+        return None
+    reader = DerReader(extension.value, what="CRL number")
+    number = reader.integer("value", limit=21)
+    reader.finish()
+    return number
 
 
 def _no_critical(extensions: Mapping[str, Extension]) -> None:

@@ -1,6 +1,6 @@
 """The agent: attest, receive the keys, open the volumes, tell systemd, hold the lease.
 
-It ends in one of two ways: the broker ends the lease, or something was refused. The machine powers off
+It ends in one of two ways: the broker ends the lease, or something was refused. The machine ends
 after either; a refusal is one line on the console.
 """
 
@@ -41,7 +41,7 @@ def main() -> NoReturn:
         lease.hold(grant)
     except BaseException as error:  # noqa: BLE001  # whatever it was, the machine must not go on
         say(line(error))
-        sys.exit(1)  # systemd's FailureAction powers off
+        sys.exit(1)  # systemd's FailureAction ends the machine
     say("warily: the broker ended the lease")
     sys.exit(0)
 

@@ -1,7 +1,7 @@
 """The first program of the guest: from the measured command line to a root that the kernel checks.
 
 It takes its parameters from the command line alone, never reads a superblock before dm-verity stands
-below it, and knows two endings: the root's own init, or power off with one line that says why.
+below it, and knows two endings: the root's own init, or the end of the machine with one line that says why.
 """
 
 import os
@@ -45,7 +45,7 @@ def main() -> None:
         boot()
     except BaseException as error:  # noqa: BLE001  # whatever it was, there is no shell behind it
         print(f"\n{line(error)}", flush=True)  # firmware may have left the cursor in the middle of a line
-        kernel.power_off()
+        kernel.end()
         sys.exit(1)  # the kernel panics when its first program ends
 
 

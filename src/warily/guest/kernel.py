@@ -8,7 +8,7 @@ from typing import Final
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _FINIT_MODULE: Final = 313  # x86-64; the C library has no wrapper
-_POWER_OFF: Final = 0x4321FEDC  # LINUX_REBOOT_CMD_POWER_OFF
+_RESTART: Final = 0x01234567  # LINUX_REBOOT_CMD_RESTART
 
 
 class Mount(IntFlag):
@@ -38,10 +38,13 @@ def load_module(path: Path) -> None:
         os.close(descriptor)
 
 
-def power_off() -> None:
-    """End the machine now, after what is written has reached the disks. Returns only if the kernel refuses."""
+def end() -> None:
+    """End the machine now, after what is written has reached the disks. Returns only if the kernel refuses.
+
+    No ACPI is interpreted, so there is no power to switch off: the launcher takes a restart as the end.
+    """
     os.sync()
-    _LIBC.reboot(ctypes.c_int(_POWER_OFF))
+    _LIBC.reboot(ctypes.c_int(_RESTART))
 
 
 def _check(result: int, what: str) -> None:

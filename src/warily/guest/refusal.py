@@ -1,6 +1,6 @@
 """A guest that must not go on: what it refuses, and under which stable name.
 
-The line appears on the console as `warily: refused: <check>: <why>`; then the machine powers off.
+The line appears on the console as `warily: refused: <check>: <why>`; then the machine ends.
 """
 
 from typing import ClassVar

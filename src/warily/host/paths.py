@@ -23,6 +23,22 @@ def pool() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "warily" / "pool"
 
 
+def collateral() -> Path:
+    """The folder of vendors' answers, and of the record of how new they were. `WARILY_COLLATERAL` moves it."""
+    chosen = os.environ.get("WARILY_COLLATERAL")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "warily" / "collateral"
+
+
+def control() -> Path:
+    """The folder of the plain Debian machine that attacks are first tried on. `WARILY_CONTROL` moves it."""
+    chosen = os.environ.get("WARILY_CONTROL")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "warily" / "control"
+
+
 def state(project: Path) -> Path:
     """The folder in which a project's image, disks and broker live."""
     return project / PROJECT_STATE

@@ -3,7 +3,10 @@
 import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -50,3 +53,55 @@ def run(
         msg = f"{shlex.join(words)} ended with status {done.returncode}"
         raise HostError(msg, hint=said or None)
     return done.stdout
+
+
+class Conversation:
+    """A running program that answers line by line. Made by `conversation`."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", words: Sequence[str], said: Path) -> None:
+        self._process = process
+        self._words = words
+        self._said = said
+
+    def ask(self, line: str) -> str:
+        """The next line that the program answers. Raises `HostError` where it ends or is silent for too long."""
+        assert self._process.stdin is not None  # noqa: S101  # `conversation` asked for pipes
+        assert self._process.stdout is not None  # noqa: S101  # likewise
+        try:
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        except BrokenPipeError:
+            answer = b""
+        if not answer.endswith(b"\n"):
+            said = self._said.read_bytes()[-TAIL:].decode("utf-8", "replace").strip()
+            msg = f"{shlex.join(self._words)} ended, or did not answer in time"
+            raise HostError(msg, hint=said or None)
+        return answer.decode("utf-8", "replace").rstrip("\n")
+
+
+@contextmanager
+def conversation(command: Sequence[str | Path], *, timeout: float) -> Iterator[Conversation]:
+    """The program running, with pipes to its standard input and output; killed at the end.
+
+    That end comes after `timeout` seconds at the latest. No secret belongs in `command`.
+    """
+    words = [str(word) for word in command]
+    with tempfile.NamedTemporaryFile(prefix="warily-") as said:
+        try:
+            process = subprocess.Popen(  # noqa: S603  # an argument vector, never a shell
+                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said
+            )
+        except FileNotFoundError:
+            msg = f"{words[0]} is not installed"
+            raise HostError(msg) from None
+        watchdog = threading.Timer(timeout, process.kill)
+        watchdog.start()
+        try:
+            with process:
+                try:
+                    yield Conversation(process, words, Path(said.name))
+                finally:
+                    process.kill()
+        finally:
+            watchdog.cancel()

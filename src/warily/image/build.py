@@ -22,7 +22,7 @@ from warily.image.initrd import InitrdReport, pack
 from warily.image.kernel import NAMES, configuration_of, firmware_of, kernel_of
 from warily.image.lock import Lock, digest_of
 from warily.image.overlay import EPOCH, VOLUME_CIPHER, Overlay, overlay_of
-from warily.image.predict import Booted, registers
+from warily.image.predict import Booted, launches, registers, role_of
 from warily.image.report import report_of
 from warily.release.signing import sign_manifest
 
@@ -160,7 +160,7 @@ class _Making:
             cpu=machine.cpu,
         )
         with self.progress.step("predict what the hardware will report"):
-            predicted = registers(booted, firmware)
+            predicted, rules = registers(booted, firmware), launches(firmware)
         return Manifest(
             name=self.declaration.name,
             suite=self.declaration.suite,
@@ -179,6 +179,7 @@ class _Making:
             ),
             ports=tuple(PortSpec(guest=port.guest, host=port.host) for port in self.declaration.ports),
             grantor=grantor,
+            launches=rules,
         )
 
     def _ingredient(self, role: str, name: str) -> Ingredient:
@@ -196,5 +197,5 @@ def _roles(firmware: dict[Platform, bytes]) -> dict[str, str]:
         "root-hashes": built.ROOT_HASHES,
         "sbom": built.SBOM,
         "lock": built.LOCK,
-        **{f"firmware-{platform}": NAMES[platform] for platform in firmware},
+        **{role_of(platform): NAMES[platform] for platform in firmware},
     }

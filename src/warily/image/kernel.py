@@ -12,7 +12,7 @@ from warily.image.lock import FIRMWARE, Lock, copy_out
 
 # Where each firmware package keeps its image.
 IMAGES: Final = {
-    Platform.REHEARSAL: "usr/share/seabios/bios-256k.bin",
+    Platform.REHEARSAL: "usr/share/qemu/qboot.rom",
     Platform.SNP: "usr/share/ovmf/OVMF.amdsev.fd",
     Platform.TDX: "usr/share/ovmf/OVMF.inteltdx.ms.fd",
 }

@@ -26,7 +26,7 @@ BASE: Final = ("e2fsprogs", "mount", "python3", "python3-cryptography", "systemd
 KERNEL: Final = "linux-image-cloud-amd64"
 KERNEL_IMAGE: Final = "linux-image-"
 FIRMWARE: Final = {
-    Platform.REHEARSAL: "seabios",
+    Platform.REHEARSAL: "qemu-system-data",
     Platform.SNP: "ovmf-amdsev",
     Platform.TDX: "ovmf-inteltdx",
 }

@@ -1,11 +1,15 @@
-"""The registers of a manifest: what each platform will report for these very bytes, for every vCPU count."""
+"""The registers of a manifest, and the rules that lead to them: what each platform will report for these very bytes.
+
+Values are written down for every vCPU count up to 64 on the usual host; the rules give those of any other shape.
+"""
 
 from dataclasses import dataclass
 from typing import Final
 
 from warily.core.declaration import Platform
 from warily.core.manifest import PredictedRegister
-from warily.measure import rehearsal, snp
+from warily.core.shape_rules import LaunchRule
+from warily.measure import rehearsal, shapes, snp
 from warily.measure.vmsa import Vmm
 
 REGISTER: Final = snp.REGISTER
@@ -31,6 +35,22 @@ def registers(booted: Booted, firmware: dict[Platform, bytes]) -> tuple[Predicte
             when = {"vcpus": str(count), "cpu": booted.cpu}
             found.append(PredictedRegister(platform=platform, register=REGISTER, when=when, value=value))
     return tuple(found)
+
+
+def launches(firmware: dict[Platform, bytes]) -> tuple[LaunchRule, ...]:
+    """The launch rule of each platform that has one: SNP and its rehearsal."""
+    found = []
+    if Platform.REHEARSAL in firmware:
+        found.append(rehearsal.rule(firmware[Platform.REHEARSAL], role=role_of(Platform.REHEARSAL)))
+    if Platform.SNP in firmware:
+        image = firmware[Platform.SNP]
+        found.append(shapes.snp_rule(image, role=role_of(Platform.SNP), vmm=Vmm.QEMU, features=SNP_FEATURES))
+    return tuple(found)
+
+
+def role_of(platform: Platform) -> str:
+    """The role of the ingredient that is this platform's firmware."""
+    return f"firmware-{platform.value}"
 
 
 def _values(platform: Platform, firmware: bytes, booted: Booted) -> dict[int, bytes]:

@@ -29,7 +29,7 @@ MASKED: Final = {
     "getty.target": "no login",
     "serial-getty@.service": "no login on the host's side of the console",
     "debug-shell.service": "no shell without a password, or with one",
-    "emergency.service": "no shell when something is wrong: the machine powers off instead",
+    "emergency.service": "no shell when something is wrong: the machine ends instead",
     "rescue.service": "likewise",
     "systemd-ask-password-console.path": "no question that the host could answer",
     "systemd-ask-password-wall.path": "likewise",
@@ -62,8 +62,8 @@ MASKED: Final = {
 # A mount that fails, or the emergency target for any other reason, turns the machine off.
 LINKS: Final = {
     f"{UNIT_FOLDER}/default.target": "/usr/lib/systemd/system/multi-user.target",
-    f"{UNIT_FOLDER}/emergency.target": "/usr/lib/systemd/system/poweroff.target",
-    f"{UNIT_FOLDER}/rescue.target": "/usr/lib/systemd/system/poweroff.target",
+    f"{UNIT_FOLDER}/emergency.target": "/usr/lib/systemd/system/reboot.target",
+    f"{UNIT_FOLDER}/rescue.target": "/usr/lib/systemd/system/reboot.target",
     f"{UNIT_FOLDER}/local-fs.target.wants/var.mount": f"/{UNIT_FOLDER}/var.mount",
 }
 

@@ -45,11 +45,11 @@ class Monitor:
             raise
         return monitor
 
-    def execute(self, command: str) -> None:
-        """QEMU accepted `command`. Raises `HostError` where it refused or has gone."""
+    def execute(self, command: str, **arguments: object) -> Any:  # noqa: ANN401  # each command answers otherwise
+        """What QEMU returns for `command`. Raises `HostError` where it refused or has gone."""
         self._answers.clear()
         try:
-            self._connection.sendall(json.dumps({"execute": command}).encode() + b"\n")
+            self._connection.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
         except OSError as error:
             message = f"QEMU's monitor does not take {command}: {error}"
             raise HostError(message) from None
@@ -57,6 +57,7 @@ class Monitor:
         if "return" not in self._answers[0]:
             message = f"QEMU refused {command}: {self._answers[0].get('error')}"
             raise HostError(message)
+        return self._answers[0]["return"]
 
     def close(self) -> None:
         """The connection and its thread are gone."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from warily.core.manifest import PortSpec
 from warily.errors import HostError
@@ -24,6 +24,10 @@ from warily.launch.readiness import QEMU_PACKAGE
 
 END_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.02
+RESET: Final = "guest-reset"
+ORDERLY: Final = "guest-shutdown"
+# Without ACPI a guest cannot switch the power off: it restarts, and its kernel says so, which a panic does not.
+RESTARTING: Final = "reboot: Restarting system"
 ENVIRONMENT: Final = ("PATH", "HOME", "LANG", "TMPDIR")  # what QEMU inherits; a passphrase may be in the rest
 
 
@@ -31,7 +35,8 @@ ENVIRONMENT: Final = ("PATH", "HOME", "LANG", "TMPDIR")  # what QEMU inherits; a
 class Ending:
     """How a machine ended: QEMU's exit status (negative for a signal) and the reason it gave, if any.
 
-    `guest-shutdown` is a power-off; `guest-reset` a reboot or a panic, which ends a machine too.
+    `guest-shutdown` is the guest's own orderly end; `guest-reset` any other restart, such as after a panic. The two
+    differ by what the kernel says last on the console, so this is for people: nothing is decided by it.
     """
 
     status: int
@@ -122,17 +127,16 @@ class Machine:
                 follower.finish(END_SECONDS)
         if self._monitor is not None:
             self._monitor.settle()
-        return Ending(status=status, reason="" if self._monitor is None else self._monitor.shutdown_reason)
+        reason = "" if self._monitor is None else self._monitor.shutdown_reason
+        if reason == RESET and self._console is not None and RESTARTING in self._console.tail():
+            reason = ORDERLY
+        return Ending(status=status, reason=reason)
 
-    def power_down(self, grace: float) -> Ending:
-        """The guest was asked to power off (ACPI), and ended if it did not within `grace` seconds."""
-        if self.running and self._monitor is not None:
-            with suppress(HostError):  # it ended meanwhile, or will not talk: either way it is ended below
-                self._monitor.execute("system_powerdown")
-            ending = self.wait(grace)
-            if ending is not None:
-                return ending
-        return self.terminate()
+    def ask(self, command: str, **arguments: object) -> Any:  # noqa: ANN401  # each command answers otherwise
+        """What QEMU's monitor returns for a command of QMP. Raises `HostError` where it refuses or has gone."""
+        if self._monitor is None:
+            raise HostError("the machine was not started")
+        return self._monitor.execute(command, **arguments)
 
     def terminate(self) -> Ending:
         """QEMU wrote out its disks and ended; killed if it did not within `END_SECONDS`."""

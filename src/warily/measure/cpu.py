@@ -1,6 +1,5 @@
 """CPU models: by QEMU's name, by family/model/stepping, or by the signature CPUID gives."""
 
-import string
 from typing import Final
 
 from warily.data.cpu_signatures import SIGNATURES
@@ -10,6 +9,7 @@ MAX_FAMILY: Final = 0xF + 0xFF
 MAX_MODEL: Final = 0xFF
 MAX_STEPPING: Final = 0xF
 DIGITS: Final = 8  # of a 32-bit signature
+HEXADECIMAL: Final = frozenset("0123456789abcdefABCDEF")
 
 
 def signature(cpu: str) -> int:
@@ -22,7 +22,7 @@ def signature(cpu: str) -> int:
     if known is not None:
         return known
     digits = cpu.removeprefix("0x")
-    if 0 < len(digits) <= DIGITS and not set(digits) - set(string.hexdigits):
+    if 0 < len(digits) <= DIGITS and not set(digits) - HEXADECIMAL:
         return int(digits, 16)
     parts = cpu.split("/")
     if len(parts) == len(("family", "model", "stepping")) and all(

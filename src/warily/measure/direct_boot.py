@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from warily.core.registers import Step
 from warily.errors import UsageError
+from warily.formats._record import record
 from warily.formats.sev_hashes import KernelHashes
 from warily.measure.launch_digest import LaunchDigest
 
@@ -15,12 +15,20 @@ MAX_INITRD: Final = 2 << 30
 MAX_COMMAND_LINE: Final = 64 << 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DirectBoot:
-    """Kernel, initrd and command line as bytes, exactly as QEMU gets them. None: not given."""
+@record
+class FileDigest:
+    """A file that is known by its size in bytes and its SHA-256."""
 
-    kernel: bytes | None
-    initrd: bytes | None
+    size: int
+    sha256: bytes
+
+
+@record
+class DirectBoot:
+    """Kernel, initrd and command line exactly as QEMU gets them; a file as its bytes or digest. None: not given."""
+
+    kernel: bytes | FileDigest | None
+    initrd: bytes | FileDigest | None
     command_line: bytes | None
 
     def hashes(self) -> KernelHashes | None:
@@ -33,16 +41,14 @@ class DirectBoot:
             if self.initrd is not None or self.command_line is not None:
                 raise UsageError("an initrd or a command line needs a kernel", hint="add --kernel FILE")
             return None
-        initrd, command_line = self.initrd or b"", self.command_line or b""
-        _check("kernel", self.kernel, MAX_KERNEL)
-        _check("initrd", initrd, MAX_INITRD)
-        _check("command line", command_line, MAX_COMMAND_LINE)
+        command_line = self.command_line or b""
+        _check("command line", len(command_line), MAX_COMMAND_LINE)
         if 0 in command_line:
             raise UsageError("the command line holds a NUL byte; QEMU would end it there")
         return KernelHashes(
             command_line=hashlib.sha256(command_line + b"\0").digest(),
-            initrd=hashlib.sha256(initrd).digest(),
-            kernel=hashlib.sha256(self.kernel).digest(),
+            initrd=_sha256("initrd", self.initrd or b"", MAX_INITRD),
+            kernel=_sha256("kernel", self.kernel, MAX_KERNEL),
         )
 
 
@@ -55,7 +61,15 @@ def hashes_steps(digest: LaunchDigest, hashes: KernelHashes, gpa: int, offset: i
     yield digest.step("kernel-hashes", "kernel, initrd, command line", hashlib.sha384(page).digest(), at=gpa)
 
 
-def _check(what: str, data: bytes, limit: int) -> None:
-    if len(data) > limit:
-        msg = f"{what}: {len(data)} bytes are over the limit of {limit}"
+def _sha256(what: str, file: bytes | FileDigest, limit: int) -> bytes:
+    if isinstance(file, FileDigest):
+        _check(what, file.size, limit)
+        return file.sha256
+    _check(what, len(file), limit)
+    return hashlib.sha256(file).digest()
+
+
+def _check(what: str, size: int, limit: int) -> None:
+    if size > limit:
+        msg = f"{what}: {size} bytes are over the limit of {limit}"
         raise UsageError(msg)

@@ -4,36 +4,40 @@ They come last and all but the first are alike, so that one chain gives the dige
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from warily.core.registers import Step
 from warily.errors import UsageError
+from warily.formats._record import record
 from warily.formats.snp_page_info import PageType
 from warily.measure.launch_digest import VMSA_GPA, LaunchDigest
 
 MAX_VCPUS: Final = 4096  # KVM_MAX_VCPUS on x86
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Processors:
-    """SHA-384 of the boot processor's VMSA and of every other's; None where no other can start."""
+    """SHA-384 of the boot processor's VMSA and of every other's; None where no other can start.
+
+    `gpa` is the guest physical address that is measured with each.
+    """
 
     boot: bytes
     other: bytes | None
+    gpa: int = VMSA_GPA
 
     def steps(self, digest: LaunchDigest, vcpus: int) -> Iterator[Step]:
         """Add the VMSAs of `vcpus` processors. Raises `UsageError` where only one can start."""
         for index in range(vcpus):
             contents = self._contents(index)
-            digest.add(PageType.VMSA, VMSA_GPA, contents)
-            yield digest.step("vmsa", f"vCPU {index}", contents, at=VMSA_GPA)
+            digest.add(PageType.VMSA, self.gpa, contents)
+            yield digest.step("vmsa", f"vCPU {index}", contents, at=self.gpa)
 
     def digests(self, digest: LaunchDigest, counts: frozenset[int]) -> dict[int, bytes]:
         """The launch digest for each of `counts`, in ascending order, from the state before any VMSA."""
         found: dict[int, bytes] = {}
         for index in range(max(counts, default=0)):
-            digest.add(PageType.VMSA, VMSA_GPA, self._contents(index))
+            digest.add(PageType.VMSA, self.gpa, self._contents(index))
             if index + 1 in counts:
                 found[index + 1] = digest.value
         return found

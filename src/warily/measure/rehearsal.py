@@ -9,15 +9,17 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from warily.core.declaration import Platform
 from warily.core.registers import Prediction, Step
+from warily.core.shape_rules import LaunchRule
 from warily.errors import UsageError
-from warily.formats.ovmf import TOP, check_size
+from warily.formats.ovmf import PAGE, TOP, Section, SectionType, check_size
 from warily.measure.cpu import signature
-from warily.measure.direct_boot import DirectBoot, hashes_steps
+from warily.measure.direct_boot import DirectBoot, FileDigest, hashes_steps
 from warily.measure.launch_digest import LaunchDigest
 from warily.measure.processors import Processors, checked_counts
 from warily.measure.snp import REGISTER
-from warily.measure.vmsa import RESETS, Vmm, boot_processor
+from warily.measure.vmsa import BOOT_EIP, RESETS, Vmm, boot_processor
 
 HASHES_GPA: Final = 0x81_0000
 HASHES_OFFSET: Final = 0
@@ -25,7 +27,13 @@ FEATURES: Final = 1  # SNPActive, as the report it ends up in claims
 
 
 def predict(
-    *, firmware: bytes, kernel: bytes, initrd: bytes | None, command_line: bytes | None, vcpus: int, cpu: str
+    *,
+    firmware: bytes,
+    kernel: bytes | FileDigest,
+    initrd: bytes | FileDigest | None,
+    command_line: bytes | None,
+    vcpus: int,
+    cpu: str,
 ) -> Prediction:
     """The launch digest, and its trace by part. Raises `UsageError` and `FormatError`."""
     checked_counts((vcpus,))
@@ -39,8 +47,8 @@ def predict(
 def predict_counts(
     *,
     firmware: bytes,
-    kernel: bytes,
-    initrd: bytes | None,
+    kernel: bytes | FileDigest,
+    initrd: bytes | FileDigest | None,
     command_line: bytes | None,
     cpu: str,
     counts: Iterable[int],
@@ -51,6 +59,25 @@ def predict_counts(
     for _ in _steps(digest, firmware, DirectBoot(kernel=kernel, initrd=initrd, command_line=command_line)):
         pass
     return _processors(cpu).digests(digest, wanted)
+
+
+def rule(firmware: bytes, *, role: str) -> LaunchRule:
+    """The launch rule of this chain, as `measure.shapes` recomputes it. Raises `FormatError`."""
+    check_size(firmware)
+    gpa = TOP - len(firmware)
+    digest = LaunchDigest()
+    digest.add_bytes(gpa, firmware)
+    return LaunchRule(
+        platform=Platform.REHEARSAL,
+        vmm=Vmm.QEMU.value,
+        firmware=role,
+        firmware_gpa=gpa,
+        seed=digest.value,
+        sections=(Section(gpa=HASHES_GPA, size=PAGE, type=SectionType.KERNEL_HASHES),),
+        hashes_offset=HASHES_OFFSET,
+        reset_eip=BOOT_EIP,  # all processors start alike
+        features=FEATURES,
+    )
 
 
 def _steps(digest: LaunchDigest, firmware: bytes, boot: DirectBoot) -> Iterator[Step]:

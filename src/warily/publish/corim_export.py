@@ -4,6 +4,7 @@ SEV-SNP follows draft-deeglaze-amd-sev-snp-corim-profile: class by chip, measure
 registers are integrity registers by name. The shape a value is for stands in the measurement's name.
 """
 
+import hashlib
 import uuid
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -17,7 +18,6 @@ from warily.formats.cbor import Tag
 from warily.formats.comid import Comid, Digest, Environment, Measurement, ReferenceTriple
 from warily.formats.corim import COMID, CONTENT_TYPE, UUID, Corim, Entity
 from warily.formats.cose_sign1 import ALGORITHM, EDDSA, KEY_ID, CoseSign1
-from warily.release.signing import key_id
 
 PROFILE: Final = "urn:warily:corim:1"
 # The class of what an SNP report signed by a chip's own key measures.
@@ -48,7 +48,7 @@ def sign(corim: bytes, key: Ed25519PrivateKey, *, signer: str) -> bytes:
         {
             ALGORITHM: EDDSA,
             _CONTENT: CONTENT_TYPE,
-            KEY_ID: bytes.fromhex(key_id(key.public_key().public_bytes_raw())),
+            KEY_ID: hashlib.sha256(key.public_key().public_bytes_raw()).digest(),
             _META: cbor.encode({0: {0: signer}}),
         }
     )

@@ -23,6 +23,19 @@ _BOUND: Final = Waived("judged as vtpm.runtime-data: it is the hash of the parav
 _X = TypeVar("_X", SnpExpect, TdxExpect)
 
 
+def evidence_below(evidence: TpmEvidence) -> SnpEvidence | TdxEvidence | None:
+    """The evidence of the processor that vouches for a virtual TPM; None where none does, or its quote is not there.
+
+    Raises `FormatError` for a malformed report of the paravisor.
+    """
+    if not evidence.hcl_report:
+        return None
+    report = HclReport.decode(evidence.hcl_report)
+    if report.report_type is ReportType.SNP:
+        return SnpEvidence(report=report.hardware, certificates=evidence.certificates)
+    return TdxEvidence(quote=evidence.td_quote) if evidence.td_quote else None
+
+
 def hardware_below(
     evidence: TpmEvidence, collateral: TpmCollateral, expect: TpmExpect, *, at: datetime
 ) -> Hardware | None:
@@ -30,26 +43,32 @@ def hardware_below(
 
     Raises `FormatError` for a malformed report or quote, `UsageError` where the expectation is for another processor.
     """
-    if not evidence.hcl_report:
-        return None
-    report = HclReport.decode(evidence.hcl_report)
-    if report.report_type is ReportType.TDX:
-        return _tdx(evidence, collateral, expect, at=at) if evidence.td_quote else None
-    want = _wanted(expect.hardware, snp.GENUINE)
-    snp_evidence = SnpEvidence(report=report.hardware, certificates=evidence.certificates)
-    offered = SnpCollateral(certificates=collateral.certificates, crls=collateral.crls)
-    return Hardware(
-        appraisal=appraise_snp(snp_evidence, offered, replace(want, report_data=_BOUND), at=at),
-        report_data=SnpReport.unpack(report.hardware).report_data,
-    )
+    below = evidence_below(evidence)
+    match below:
+        case None:
+            return None
+        case TdxEvidence():
+            return _tdx(below, collateral, expect, at=at)
+        case SnpEvidence():
+            want = _wanted(expect.hardware, snp.GENUINE)
+            offered = snp_collateral_below(collateral)
+            return Hardware(
+                appraisal=appraise_snp(below, offered, replace(want, report_data=_BOUND), at=at),
+                report_data=SnpReport.unpack(below.report).report_data,
+            )
 
 
-def _tdx(evidence: TpmEvidence, collateral: TpmCollateral, expect: TpmExpect, *, at: datetime) -> Hardware:
+def snp_collateral_below(collateral: TpmCollateral) -> SnpCollateral:
+    """The part of collateral for a virtual TPM that an SNP report below it is judged with."""
+    return SnpCollateral(certificates=collateral.certificates, crls=collateral.crls)
+
+
+def _tdx(below: TdxEvidence, collateral: TpmCollateral, expect: TpmExpect, *, at: datetime) -> Hardware:
     """The quote beside the report: the TDREPORT inside it proves nothing to anybody but its own machine."""
     want = replace(_wanted(expect.hardware, tdx.GENUINE), report_data=_BOUND)
     return Hardware(
-        appraisal=appraise_tdx(TdxEvidence(quote=evidence.td_quote), collateral.tdx, want, at=at),
-        report_data=Quote.decode(evidence.td_quote).report_data,
+        appraisal=appraise_tdx(below, collateral.tdx, want, at=at),
+        report_data=Quote.decode(below.quote).report_data,
     )
 
 

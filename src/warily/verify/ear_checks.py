@@ -82,6 +82,47 @@ _TDX_GENUINE: Final = (
     "tdx.tcb.revoked",
 )
 
+_VTPM_VOUCHERS: Final = (
+    "vtpm.hardware",
+    "vtpm.runtime-data",
+    "vtpm.ak.runtime-data",
+    "vtpm.ak.named",
+    "vtpm.ak.certificate",
+    "vtpm.chain.root",
+    "vtpm.chain.signed",
+    "vtpm.chain.dates",
+    "vtpm.chain.revoked",
+)
+
+_NVIDIA_GENUINE: Final = (
+    "nvidia.chain.leaf",
+    "nvidia.chain.links",
+    "nvidia.chain.root",
+    "nvidia.chain.dates",
+    "nvidia.signature",
+    "nvidia.request",
+    "nvidia.device.distinct",
+)
+# A driver's manifest that is not at hand is waived, and there is no claim then; a switch, which has no driver, passes.
+_NVIDIA_MANIFESTS: Final = tuple(
+    check
+    for check in (
+        f"nvidia.{part}.{suffix}"
+        for part in ("driver", "vbios")
+        for suffix in ("present", "links", "root", "signed", "digest", "dates", "revoked", "device", "match")
+    )
+    if check not in ("nvidia.vbios.match", "nvidia.driver.present")
+)
+_SPDM_GENUINE: Final = (
+    "spdm.version",
+    "spdm.chain.leaf",
+    "spdm.chain.links",
+    "spdm.chain.dates",
+    "spdm.signature",
+    "spdm.slot",
+    "spdm.chain.root",
+)
+
 CLAIMS: Final[dict[str, dict[str, Claim]]] = {
     "snp": {
         "instance_identity": Claim(needs=("snp.chip.listed",), good=AFFIRMING, bad={}, otherwise=UNRECOGNIZED),
@@ -91,7 +132,7 @@ CLAIMS: Final[dict[str, dict[str, Claim]]] = {
         ),
         "hardware": Claim(
             needs=_SNP_HARDWARE,
-            also=("snp.chain.revoked", "snp.tcb.committed", "snp.tcb.reported", "snp.tcb.floor"),
+            also=("snp.chain.revoked", "snp.tcb.committed", "snp.tcb.reported", "snp.tcb.floor", "snp.attacks"),
             good=AFFIRMING,
             bad={
                 "snp.chain.root": UNRECOGNIZED,
@@ -127,7 +168,7 @@ CLAIMS: Final[dict[str, dict[str, Claim]]] = {
         ),
         "hardware": Claim(
             needs=(*_TDX_GENUINE, "tdx.tcb.status"),
-            also=("tdx.advisories", "tdx.tcb.evaluation", "tdx.svn.tee", "tdx.svn.qe", "tdx.svn.pce"),
+            also=("tdx.advisories", "tdx.attacks", "tdx.tcb.evaluation", "tdx.svn.tee", "tdx.svn.qe", "tdx.svn.pce"),
             good=AFFIRMING,
             bad={
                 "tdx.chain.root": UNRECOGNIZED,
@@ -142,6 +183,36 @@ CLAIMS: Final[dict[str, dict[str, Claim]]] = {
             },
         ),
         "runtime_opaque": Claim(needs=("tdx.debug", "tdx.attributes"), good=AFFIRMING, bad={}),
+    },
+    "vtpm": {
+        "instance_identity": Claim(needs=("vtpm.instance",), good=AFFIRMING, bad={}, otherwise=UNRECOGNIZED),
+        "configuration": Claim(
+            needs=("vtpm.binding", "vtpm.bank", "vtpm.secure-boot"),
+            also=("vtpm.selection", "vtpm.user-data"),
+            good=AFFIRMING,
+            bad={},
+        ),
+        "executables": Claim(
+            needs=("vtpm.pcrs",),
+            also=("log.replay", "log.event", "log.separator"),
+            good=APPROVED_BOOT,
+            bad={},
+            otherwise=UNRECOGNIZED_RUNTIME,
+        ),
+        # Whoever vouches for the key answers for the TPM; that its memory is opaque, nobody says here.
+        "hardware": Claim(
+            needs=("vtpm.ak.attributes", "vtpm.signature", "vtpm.pcrs.digest", "vtpm.quotes.agree"),
+            also=_VTPM_VOUCHERS,
+            good=AFFIRMING,
+            bad={
+                "vtpm.chain.root": UNRECOGNIZED,
+                "vtpm.ak.named": UNRECOGNIZED,
+                "vtpm.chain.signed": CRYPTOGRAPHY_FAILED,
+                "vtpm.signature": CRYPTOGRAPHY_FAILED,
+                "vtpm.pcrs.digest": CRYPTOGRAPHY_FAILED,
+                "vtpm.runtime-data": CRYPTOGRAPHY_FAILED,
+            },
+        ),
     },
     "nitro": {
         "instance_identity": Claim(needs=("nitro.module",), good=AFFIRMING, bad={}, otherwise=UNRECOGNIZED),
@@ -165,5 +236,49 @@ CLAIMS: Final[dict[str, dict[str, Claim]]] = {
         ),
         # Isolated by a hypervisor that its operator runs, and not encrypted against it: never better than a warning.
         "runtime_opaque": Claim(needs=("nitro.debug",), good=ISOLATED_MEMORY, bad={}),
+    },
+    "nvidia": {
+        "instance_identity": Claim(needs=("nvidia.device.listed",), good=AFFIRMING, bad={}, otherwise=UNRECOGNIZED),
+        # A generation without a flag for debugging says so by its measurements, which the manifests pin.
+        "configuration": Claim(
+            needs=("nvidia.mode",),
+            also=("nvidia.debug", "nvidia.model", "nvidia.driver-version", "nvidia.vbios-version"),
+            good=AFFIRMING,
+            bad={},
+        ),
+        "executables": Claim(
+            needs=("nvidia.vbios.match", "nvidia.driver.present"),
+            also=(*_NVIDIA_MANIFESTS, "nvidia.disjoint"),
+            good=APPROVED_BOOT,
+            bad={},
+            otherwise=UNRECOGNIZED_RUNTIME,
+        ),
+        "hardware": Claim(
+            needs=_NVIDIA_GENUINE,
+            also=("nvidia.chain.revoked", "nvidia.firmware-id", "nvidia.envelope"),
+            good=AFFIRMING,
+            bad={
+                "nvidia.chain.root": UNRECOGNIZED,
+                "nvidia.chain.links": CRYPTOGRAPHY_FAILED,
+                "nvidia.signature": CRYPTOGRAPHY_FAILED,
+            },
+        ),
+    },
+    "spdm": {
+        "instance_identity": Claim(needs=("spdm.name",), good=AFFIRMING, bad={}, otherwise=UNRECOGNIZED),
+        "configuration": Claim(needs=("spdm.device-mode",), good=AFFIRMING, bad={}),
+        "executables": Claim(
+            needs=("spdm.measurements",), also=("spdm.svn",), good=APPROVED_BOOT, bad={}, otherwise=UNRECOGNIZED_RUNTIME
+        ),
+        "hardware": Claim(
+            needs=_SPDM_GENUINE,
+            also=("spdm.chain.revoked", "spdm.chain.digest"),
+            good=AFFIRMING,
+            bad={
+                "spdm.chain.root": UNRECOGNIZED,
+                "spdm.chain.links": CRYPTOGRAPHY_FAILED,
+                "spdm.signature": CRYPTOGRAPHY_FAILED,
+            },
+        ),
     },
 }

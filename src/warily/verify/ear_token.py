@@ -15,7 +15,7 @@ from warily.errors import UsageError
 from warily.formats import cbor
 from warily.formats._json import b64url, canonical
 from warily.formats.cose_sign1 import ALGORITHM, EDDSA, ES256, ES384, KEY_ID, CoseSign1
-from warily.verify.ear import as_cwt_claims
+from warily.verify.ear import as_cwt_claims, as_jwt_claims
 
 SigningKey = EllipticCurvePrivateKey | Ed25519PrivateKey
 
@@ -54,7 +54,7 @@ def key_id(key: SigningKey) -> bytes:
 def sign_jwt(claims: Mapping[str, Any], key: SigningKey) -> str:
     """The compact JWT of the claims."""
     header = {"alg": algorithm(key), "kid": b64url(key_id(key)), "typ": JWT_TYPE}
-    signing = f"{b64url(canonical(header).strip())}.{b64url(canonical(claims).strip())}"
+    signing = f"{b64url(canonical(header).strip())}.{b64url(canonical(as_jwt_claims(claims)).strip())}"
     return f"{signing}.{b64url(_signature(signing.encode(), key))}"
 
 

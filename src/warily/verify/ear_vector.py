@@ -76,7 +76,12 @@ def vector_of(appraisal: Appraisal, *, runtime: bool) -> Vector:
 
 
 def _is_behind(appraisal: Appraisal) -> bool:
-    """Whether the vendor calls the platform anything but up to date, though the expectation takes it so."""
+    """Whether the vendor calls the platform anything but up to date, or newer firmware answers a known attack on it.
+
+    That holds though the expectation takes the platform as it is.
+    """
+    if any(exposure.behind for exposure in appraisal.advisories):
+        return True
     tcb = appraisal.claims.get("tcb")
     status = tcb.get("status", UP_TO_DATE) if isinstance(tcb, dict) else UP_TO_DATE
     return status != UP_TO_DATE

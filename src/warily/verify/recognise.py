@@ -1,15 +1,38 @@
 """What kind of bytes a file is, found by content and never by name; then evidence and collateral out of it."""
 
 import string
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Final
 
 from warily.core.collateral import Collateral, NitroCollateral, SnpCollateral, TdxCollateral
-from warily.core.evidence import Evidence, NitroEvidence, SnpEvidence, TdxEvidence, TpmEvidence
+from warily.core.evidence import (
+    Evidence,
+    NitroEvidence,
+    NvidiaEvidence,
+    SnpEvidence,
+    SpdmEvidence,
+    TdxEvidence,
+    TpmEvidence,
+)
 from warily.errors import FormatError
-from warily.formats import _der, cmw, intel_collateral, nitro, pem, snp_certs, tdx_quote, tsm_report, vtpm_evidence
+from warily.formats import (
+    _der,
+    cmw,
+    collateral_bundle,
+    intel_collateral,
+    nitro,
+    nvidia_evidence,
+    ocsp,
+    pem,
+    snp_certs,
+    spdm,
+    swid_rim,
+    tdx_quote,
+    tsm_report,
+    vtpm_evidence,
+)
 from warily.formats._der import DerReader
 from warily.formats._json import JsonObject
 from warily.formats.intel_collateral import Bundle
@@ -19,7 +42,7 @@ from warily.formats.snp_report import VERSIONS
 from warily.formats.tdx_quote import QuoteHeader
 from warily.formats.tsm_report import TsmReport
 from warily.formats.x509 import RevocationList
-from warily.verify import recognise_tpm
+from warily.verify import bundled, recognise_device, recognise_tpm
 from warily.verify.tdx.roots import NAME as INTEL_ROOT
 
 LIMIT: Final = 16 << 20
@@ -46,18 +69,28 @@ class Kind(StrEnum):
     CERTIFICATE_TABLE = "SEV-SNP certificate table"
     CRL_HEX = "X.509 revocation list (DER in hexadecimal)"
     INTEL_BUNDLE = "bundle of Intel collateral (JSON)"
+    BUNDLE = "bundle of fetched collateral (JSON)"
     INTEL_STATEMENT = "TCB info or QE identity (JSON)"
     VTPM_JSON = "TPM quote (JSON)"
     GO_ATTESTATION = "attestation of go-tpm-tools (protobuf)"
+    NVIDIA = "report of an NVIDIA device"
+    NVIDIA_HEX = "report of an NVIDIA device in hexadecimal"
+    NVIDIA_JSON = "evidence of NVIDIA devices (JSON)"
+    SPDM = "SPDM conversation"
+    CERTIFICATES = "X.509 certificates (DER, in a row)"
+    MANIFEST = "reference manifest (XML)"
+    MANIFEST_JSON = "reference manifest (JSON)"
+    OCSP = "OCSP response"
     UNKNOWN = "unknown"
 
 
 EVIDENCE: Final = frozenset({
     Kind.REPORT, Kind.REPORT_HEX, Kind.RESPONSE, Kind.TSM_REPORT, Kind.COLLECTION, Kind.QUOTE, Kind.QUOTE_HEX,
-    Kind.NITRO, Kind.VTPM_JSON, Kind.GO_ATTESTATION,
+    Kind.NITRO, Kind.VTPM_JSON, Kind.GO_ATTESTATION, Kind.NVIDIA, Kind.NVIDIA_HEX, Kind.NVIDIA_JSON, Kind.SPDM,
 })  # fmt: skip
 COLLATERAL: Final = frozenset({
     Kind.PEM, Kind.CERTIFICATE, Kind.CRL, Kind.CRL_HEX, Kind.CERTIFICATE_TABLE, Kind.INTEL_BUNDLE, Kind.INTEL_STATEMENT,
+    Kind.BUNDLE, Kind.CERTIFICATES, Kind.MANIFEST, Kind.MANIFEST_JSON, Kind.OCSP,
 })  # fmt: skip
 
 
@@ -68,13 +101,20 @@ def recognise(data: bytes) -> Kind:
     for fits, kind in (
         (_is_table, Kind.CERTIFICATE_TABLE),
         (nitro.looks_like, Kind.NITRO),
+        (recognise_device.is_report, Kind.NVIDIA),
+        (recognise_device.is_transcript, Kind.SPDM),
         (_is_quote, Kind.QUOTE),
         (_is_report, Kind.REPORT),
         (_is_response, Kind.RESPONSE),
+        (nvidia_evidence.is_list, Kind.NVIDIA_JSON),
+        (swid_rim.looks_like, Kind.MANIFEST),
         (lambda blob: pem.MARK in blob and not _is_json(blob), Kind.PEM),
         (_is_report_hex, Kind.REPORT_HEX),
         (_is_quote_hex, Kind.QUOTE_HEX),
         (_is_crl_hex, Kind.CRL_HEX),
+        (recognise_device.is_report_hex, Kind.NVIDIA_HEX),
+        (ocsp.looks_like, Kind.OCSP),
+        (recognise_device.is_certificates, Kind.CERTIFICATES),
         (recognise_tpm.is_go, Kind.GO_ATTESTATION),
     ):
         if fits(data):
@@ -91,6 +131,7 @@ def evidence_from(data: bytes) -> Evidence:
         msg = f"a {kind} is no evidence"
         raise FormatError(msg, hint="pass certificates and revocation lists with --collateral")
     recognise_tpm.refuse_alone(data)
+    recognise_device.refuse_alone(data)
     msg = f"{len(data)} bytes that are no evidence of a known kind"
     hint = f"an SEV-SNP report has {REPORT_SIZE} bytes and a version of {VERSIONS[0]} to {VERSIONS[-1]}"
     raise FormatError(msg, hint=hint)
@@ -121,7 +162,7 @@ class _Piece:
 
 def collateral_from(blobs: Iterable[bytes]) -> SnpCollateral:
     """The certificates and revocation lists of all files together. Raises `FormatError` for any other kind."""
-    pieces = [piece for blob in blobs for piece in _pieces(blob)]
+    pieces = [piece for blob in _unpacked(blobs) for piece in _pieces(blob)]
     return SnpCollateral(
         certificates=tuple(piece.der for piece in pieces if not piece.is_crl),
         crls=tuple(piece.der for piece in pieces if piece.is_crl),
@@ -134,22 +175,31 @@ def collateral_for(evidence: Evidence, blobs: Iterable[bytes]) -> Collateral:
         case SnpEvidence():
             return collateral_from(blobs)
         case NitroEvidence():
-            for blob in blobs:
+            for blob in _unpacked(blobs):
                 _pieces(blob)  # malformed files are refused, though nothing in them is needed
             return NitroCollateral()
         case TdxEvidence():
             return tdx_collateral_from(blobs)
         case TpmEvidence():
-            files = tuple(blobs)
+            files = tuple(_unpacked(blobs))
             pieces = [(piece.der, piece.is_crl) for blob in files for piece in _pieces(blob)]
             return replace(recognise_tpm.tpm_collateral(pieces, files), tdx=tdx_collateral_from(files))
+        case NvidiaEvidence() | SpdmEvidence():
+            files = tuple(_unpacked(blobs))
+            pieces = [(piece.der, piece.is_crl) for blob in files for piece in _pieces(blob)]
+            gather = (
+                recognise_device.nvidia_collateral
+                if isinstance(evidence, NvidiaEvidence)
+                else recognise_device.spdm_collateral
+            )
+            return gather(pieces, files)
 
 
 def tdx_collateral_from(blobs: Iterable[bytes]) -> TdxCollateral:
     """Intel's statements, revocation lists and certificates out of bundles and single files."""
     found: dict[str, list[Any]] = {field.name: [] for field in fields(TdxCollateral)}
     statements = {intel_collateral.TCB_INFO: "tcb_infos", intel_collateral.QE_IDENTITY: "qe_identities"}
-    for blob in blobs:
+    for blob in _unpacked(blobs):
         match recognise(blob):
             case Kind.INTEL_BUNDLE:
                 bundle = Bundle.decode(blob)
@@ -165,6 +215,12 @@ def tdx_collateral_from(blobs: Iterable[bytes]) -> TdxCollateral:
                 for piece in _pieces(blob):
                     found[_shelf(piece)].append(piece.der)
     return TdxCollateral(**{name: tuple(values) for name, values in found.items()})
+
+
+def _unpacked(blobs: Iterable[bytes]) -> Iterator[bytes]:
+    """The files, and in the place of a bundle what is inside. A bundle inside a bundle is no collateral."""
+    for blob in blobs:
+        yield from bundled.contents(blob) if recognise(blob) is Kind.BUNDLE else (blob,)
 
 
 def _shelf(piece: _Piece) -> str:
@@ -186,8 +242,10 @@ def _pieces(data: bytes) -> list[_Piece]:
             return [_Piece(der=data, is_crl=True)]
         case Kind.CRL_HEX:
             return [_Piece(der=_unhexed(data) or b"", is_crl=True)]
-        case Kind.INTEL_BUNDLE | Kind.INTEL_STATEMENT:
-            return []  # collateral for another platform
+        case Kind.CERTIFICATES:
+            return [_Piece(der=der, is_crl=False) for der in spdm.split_certificates(data)]
+        case Kind.INTEL_BUNDLE | Kind.INTEL_STATEMENT | Kind.MANIFEST | Kind.MANIFEST_JSON | Kind.OCSP:
+            return []  # collateral for another platform, or taken from the files
         case Kind.CERTIFICATE_TABLE:
             kept = (snp_certs.VCEK, snp_certs.VLEK, snp_certs.ASK, snp_certs.ARK, snp_certs.CRL)
             return [_Piece(der=der, is_crl=guid == snp_certs.CRL) for guid, der in _table(data) if guid in kept]
@@ -273,18 +331,22 @@ def _is_json(data: bytes) -> bool:
 
 def _json_kind(data: bytes) -> Kind:
     try:
-        top = JsonObject.parse(data.removeprefix(_BOM), what="file", limit=LIMIT)
+        keys = JsonObject.parse(data.removeprefix(_BOM), what="file", limit=LIMIT).keys()
     except FormatError:
         return Kind.UNKNOWN
-    if cmw.TYPE_KEY in top or "evidence" in top:
-        return Kind.COLLECTION
-    if intel_collateral.looks_like_bundle(top.keys()):
-        return Kind.INTEL_BUNDLE
-    if intel_collateral.TCB_INFO in top or intel_collateral.QE_IDENTITY in top:
-        return Kind.INTEL_STATEMENT
-    if vtpm_evidence.looks_like(top.keys()):
-        return Kind.VTPM_JSON
-    return Kind.TSM_REPORT if "provider" in top and "outblob" in top else Kind.UNKNOWN
+    for fits, kind in (
+        (nvidia_evidence.looks_like(keys), Kind.NVIDIA_JSON),
+        ({"id", "rim"} <= set(keys), Kind.MANIFEST_JSON),
+        (cmw.TYPE_KEY in keys or "evidence" in keys, Kind.COLLECTION),
+        (collateral_bundle.looks_like(keys), Kind.BUNDLE),
+        (intel_collateral.looks_like_bundle(keys), Kind.INTEL_BUNDLE),
+        (intel_collateral.TCB_INFO in keys or intel_collateral.QE_IDENTITY in keys, Kind.INTEL_STATEMENT),
+        (vtpm_evidence.looks_like(keys), Kind.VTPM_JSON),
+        ({"provider", "outblob"} <= set(keys), Kind.TSM_REPORT),
+    ):
+        if fits:
+            return kind
+    return Kind.UNKNOWN
 
 
 def _der_kind(data: bytes) -> Kind:
@@ -322,4 +384,8 @@ _EVIDENCE: Final[dict[Kind, Callable[[bytes], Evidence]]] = {
     Kind.COLLECTION: lambda data: evidence_from_collection(_collection(data)),
     Kind.VTPM_JSON: recognise_tpm.from_json,
     Kind.GO_ATTESTATION: recognise_tpm.from_go,
+    Kind.NVIDIA: recognise_device.from_report,
+    Kind.NVIDIA_HEX: recognise_device.from_report_hex,
+    Kind.NVIDIA_JSON: recognise_device.from_json,
+    Kind.SPDM: recognise_device.from_transcript,
 }

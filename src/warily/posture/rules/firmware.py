@@ -5,19 +5,19 @@ from typing import Final
 from warily.posture.cell import Adversary, Cell, Component, Question, State
 from warily.posture.facts import Facts
 
-ASPECT: Final = "nothing the host supplies runs before or under the kernel"
+ASPECT: Final = "no code of the host runs before or under the kernel"
 EVIDENCE: Final = ("snp.chain.root", "snp.signature", "snp.measurement")
 MANIFEST: Final = "manifest.signature"
 
-ACPI_OFF: Final = "acpi=off"
+NO_BYTECODE: Final = frozenset({"acpi=off", "initcall_blacklist=acpi_init"})
 NO_SSDT: Final = "acpi_no_static_ssdt"
 
 
 def firmware(facts: Facts, adversary: Adversary) -> Cell:
-    """Exposed as long as host-supplied input is interpreted, even where the firmware's bytes are known.
+    """Excluded where the firmware's bytes are known and the measured command line keeps ACPI bytecode from running.
 
-    SNP's launch digest covers the firmware and not the tables that the host hands it. No image of this
-    version pins those, so nothing better than exposed can be said.
+    Images that say so start from firmware that runs no option ROM (qboot, OVMF AmdSev). A check inside the guest would
+    come after the bytecode has run, so it counts for nothing here. Tables are still read as data, and say so below.
     """
     ask = Question(adversary=adversary, component=Component.FIRMWARE, aspect=ASPECT)
     if not facts.accepted:
@@ -26,27 +26,28 @@ def firmware(facts: Facts, adversary: Adversary) -> Cell:
     if image is None:
         return ask.unknown(_unexplained(facts))
     words = image.command_line.split()
-    if ACPI_OFF in words:
-        because = "its bytes are measured; the host still supplies the memory map"
-    else:
-        because = "its bytes are measured; ACPI tables from the host still run as code"
+    closed = not NO_BYTECODE.isdisjoint(words)
+    because = "its bytes are measured; " + (
+        "no bytecode of the host's ACPI tables is loaded" if closed else "bytecode in the host's ACPI tables runs"
+    )
     return ask.answer(
-        State.EXPOSED,
+        State.EXCLUDED if closed else State.EXPOSED,
         facts.launched,
         because,
         evidence=(*facts.passed(*EVIDENCE), MANIFEST),
-        still_open=_open(words),
+        still_open=_open(words, closed=closed),
     )
 
 
-def _open(words: list[str]) -> tuple[str, ...]:
+def _open(words: list[str], *, closed: bool) -> tuple[str, ...]:
     found = []
-    if ACPI_OFF not in words:
+    if not closed:
         found.append("bytecode in the host's DSDT runs with the kernel's rights (BadAML)")
-        found.append("addresses in the host's static tables are used as they stand")
         if NO_SSDT not in words:
             found.append("secondary tables (SSDT) of the host are loaded too")
-    return (*found, "the memory map, SMBIOS and fw_cfg are the host's word")
+    if "acpi=off" not in words:
+        found.append("addresses in the host's static tables are used as they stand")
+    return (*found, "the memory map and SMBIOS are the host's word")
 
 
 def _unexplained(facts: Facts) -> str:

@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from warily.errors import FormatError
-from warily.formats import nitro, pem, snp_certs
+from warily.formats import collateral_bundle, nitro, pem, snp_certs
 from warily.formats._guid import guid
+from warily.formats.collateral_bundle import CollateralBundle
 from warily.formats.snp_guest_message import ReportResponse
 from warily.formats.snp_report import SIZE as REPORT_SIZE
 from warily.formats.snp_report import VERSIONS
 from warily.formats.x509 import Certificate, RevocationList
+from warily.verify.inspect import device, tpm
 from warily.verify.inspect.certificates import certificate_node, crl_node, pem_node, table_node
+from warily.verify.inspect.eventlog import is_log, log_node
 from warily.verify.inspect.firmware import cpio_node, elf_node, is_cpio, is_elf, is_ovmf, ovmf_node
-from warily.verify.inspect.node import MAX_NODES, Node
+from warily.verify.inspect.igvm import igvm_node, is_igvm
+from warily.verify.inspect.node import MAX_NODES, Node, clean, few
 from warily.verify.inspect.quote import is_quote, quote_node
 from warily.verify.inspect.snp import hashes_node, report_node, response_node
 from warily.verify.inspect.text import cose_node, is_cose, is_json, is_jwt, json_node, jwt_node
@@ -107,6 +111,33 @@ def _json_tree(data: bytes) -> Node:
     return json_node(data, opened)
 
 
+def _is_bundle(data: bytes) -> bool:
+    return is_json(data) and f'"{collateral_bundle.MARK}"'.encode() in data[:64]
+
+
+def _bundle_tree(data: bytes) -> Node:
+    """Every item of a bundle of fetched collateral, as the file that it is."""
+    items = CollateralBundle.decode(data).items
+    parts = (
+        Node(
+            name=entry.name,
+            size=len(entry.data),
+            value=clean(entry.source),
+            note=f"fetched {entry.fetched:%Y-%m-%d %H:%M:%S} UTC, sha256 {entry.sha256.hex()}",
+            parts=(_opened_item(entry.data),),
+        )
+        for entry in items
+    )
+    return Node(name="collateral bundle", size=len(data), value=f"{len(items)} items", parts=few(parts))
+
+
+def _opened_item(data: bytes) -> Node:
+    try:
+        return Node(name="bytes", size=len(data)) if _is_bundle(data) else inspect(data)
+    except FormatError as error:
+        return Node(name="bytes", size=len(data), note=str(error))
+
+
 def _cose_tree(data: bytes) -> Node:
     return cose_node(data, dict.fromkeys(("certificate", "cabundle"), _record_node))
 
@@ -115,17 +146,32 @@ FORMATS: Final = (
     Format("SEV-SNP certificate table", lambda data: data[:16] in snp_certs.KNOWN, lambda data: table_node(data, at=0)),
     Format("Intel quote", is_quote, quote_node),
     Format("SEV-SNP report", _is_report, report_node),
+    Format("NVIDIA report", device.IS_NVIDIA, device.nvidia_node),
+    Format("SPDM conversation", device.is_transcript, device.transcript_node),
     Format("MSG_REPORT_RSP", _is_response, response_node),
+    Format("HCL report", tpm.is_hcl, lambda data: tpm.hcl_node(data, lambda raw: report_node(raw, at=tpm.HARDWARE_AT))),
+    Format("TPMS_ATTEST", tpm.is_attest, tpm.attest_node),
     Format("kernel hashes", lambda data: data.startswith(_HASHES), hashes_node),
     Format("OVMF firmware", is_ovmf, ovmf_node),
+    Format("IGVM file", is_igvm, igvm_node),
     Format("cpio archive", is_cpio, cpio_node),
     Format("ELF file", is_elf, elf_node),
+    Format("NVIDIA evidence", device.is_evidence, device.evidence_node),
+    Format("reference manifest", device.IS_MANIFEST, device.manifest_node),
+    Format("collateral bundle", _is_bundle, _bundle_tree),
     Format("JSON", is_json, _json_tree),
     Format("PEM bundle", lambda data: pem.MARK in data, pem_node),
     Format("JWT", is_jwt, jwt_node),
     Format("certificate", _decodes(Certificate), lambda data: certificate_node(data, at=0)),
     Format("revocation list", _decodes(RevocationList), lambda data: crl_node(data, at=0)),
+    Format("OCSP response", device.IS_OCSP, device.ocsp_node),
+    Format("certificates", device.is_certificates, device.certificates_node),
     Format("AWS Nitro document", nitro.looks_like, lambda data: _cose_tree(nitro.message_in(data))),
     Format("COSE_Sign1", is_cose, _cose_tree),
+    Format("TPMT_SIGNATURE", tpm.is_signature, tpm.signature_node),
+    Format("TPMT_PUBLIC", tpm.is_public, tpm.public_node),
+    Format("event log", is_log, log_node),
     Format("hexadecimal", _is_hex, _hex_node),
+    Format("TDISP report", device.is_interface_report, device.interface_node),
+    Format("SPDM message", device.is_message, device.message_node),
 )

@@ -12,6 +12,7 @@ from warily.verify.snp.acceptable import RULES, acceptable
 from warily.verify.snp.authentic import CHECKS, authentic
 from warily.verify.snp.chain import pick
 from warily.verify.snp.claims import claims
+from warily.verify.snp.exposure import exposures
 
 PLATFORM: Final = "AMD SEV-SNP"
 NO_ANCHOR: Final = "none"
@@ -29,7 +30,7 @@ def appraise_snp(evidence: SnpEvidence, collateral: SnpCollateral, expect: SnpEx
     anchored = case.anchor
     said: dict[str, object] = {}
     if genuine and case.product is not None and case.leaf is not None:
-        findings += acceptable(case.report, case.product.tcb, expect)
+        findings += acceptable(case.report, case.product, expect)
         said = claims(case.report, case.product, case.leaf)
     else:
         findings += tuple(Finding(check=check, outcome=Outcome.NOT_REACHED) for check in RULES)
@@ -41,6 +42,7 @@ def appraise_snp(evidence: SnpEvidence, collateral: SnpCollateral, expect: SnpEx
         findings=findings,
         claims=said,
         rehearsal=anchored is not None and anchored.rehearsal,
+        advisories=exposures(case.report, case.product) if said and case.product else (),
     )
 
 

@@ -18,17 +18,19 @@ from warily.formats.snp_report import (
     PolicyBit,
     SnpReport,
     Tcb,
-    TcbLayout,
     firmware_version,
 )
+from warily.verify.advisories import demanded
 from warily.verify.comparing import bit_numbers, bits_fit, is_equal, is_one_of
+from warily.verify.snp.exposure import exposures
+from warily.verify.snp.products import Product
 
-Rule = Callable[[SnpReport, TcbLayout, SnpExpect], Finding]
+Rule = Callable[[SnpReport, Product, SnpExpect], Finding]
 
 _UNPREDICTED: Final = "`warily measure` says what an image should report"
 
 
-def policy_is_well_formed(report: SnpReport, _: TcbLayout, __: SnpExpect) -> Finding:
+def policy_is_well_formed(report: SnpReport, _: Product, __: SnpExpect) -> Finding:
     """Policy bit 17, which must be one, is one."""
     check = "snp.policy.reserved"
     if not report.policy & PolicyBit.RESERVED_ONE:
@@ -36,9 +38,10 @@ def policy_is_well_formed(report: SnpReport, _: TcbLayout, __: SnpExpect) -> Fin
     return passed(check)
 
 
-def committed_is_within_current(report: SnpReport, layout: TcbLayout, _: SnpExpect) -> Finding:
+def committed_is_within_current(report: SnpReport, product: Product, _: SnpExpect) -> Finding:
     """The committed TCB and firmware version are not above the current ones."""
     check = "snp.tcb.committed"
+    layout = product.tcb
     committed, current = Tcb.decode(report.committed_tcb, layout), Tcb.decode(report.current_tcb, layout)
     if not committed.is_within(current):
         return failed(check, expected=f"at most current: {current}", found=str(committed))
@@ -48,16 +51,17 @@ def committed_is_within_current(report: SnpReport, layout: TcbLayout, _: SnpExpe
     return passed(check)
 
 
-def reported_is_within_committed(report: SnpReport, layout: TcbLayout, _: SnpExpect) -> Finding:
+def reported_is_within_committed(report: SnpReport, product: Product, _: SnpExpect) -> Finding:
     """The reported TCB is not above the committed one."""
     check = "snp.tcb.reported"
+    layout = product.tcb
     reported, committed = Tcb.decode(report.reported_tcb, layout), Tcb.decode(report.committed_tcb, layout)
     if not reported.is_within(committed):
         return failed(check, expected=f"at most committed: {committed}", found=str(reported))
     return passed(check)
 
 
-def guest_asked(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+def guest_asked(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     """A guest asked for the report, not the host (VMPL 0xFFFFFFFF)."""
     check = "snp.vmpl.guest"
     if isinstance(want.vmpls, Waived):
@@ -68,7 +72,7 @@ def guest_asked(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
     return passed(check)
 
 
-def vmpl_is_allowed(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+def vmpl_is_allowed(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     """The privilege level that asked for the report (VMPL) is one of those expected."""
     check = "snp.vmpl"
     if isinstance(want.vmpls, Waived):
@@ -78,17 +82,17 @@ def vmpl_is_allowed(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding
     return passed(check, found=f"VMPL {report.vmpl}")
 
 
-def policy_is_wanted(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+def policy_is_wanted(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     """The guest policy has every required bit and no forbidden one (debug, for instance)."""
     return bits_fit("snp.policy", report.policy, want.policy, PolicyBit)
 
 
-def platform_is_wanted(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+def platform_is_wanted(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     """The platform information has every required bit and no forbidden one (alias check, SMT and so on)."""
     return bits_fit("snp.platform", report.platform_info, want.platform, PlatformBit)
 
 
-def bits_are_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+def bits_are_known(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     """No policy or platform bit is set that this version cannot name, unless those are acceptable."""
     check = "snp.unknown-bits"
     if isinstance(want.unknown_bits, Waived):
@@ -101,7 +105,7 @@ def bits_are_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
     return passed(check, found=", ".join(unknown)[:200])
 
 
-def migration_is_wanted(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+def migration_is_wanted(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     """No migration agent may move the guest, unless the expectation allows one."""
     check = "snp.migration-agent"
     if isinstance(want.migration_agent, Waived):
@@ -113,7 +117,7 @@ def migration_is_wanted(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Fin
     return passed(check, found="bound" if bound else "none")
 
 
-def firmware_is_committed(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+def firmware_is_committed(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     """The running firmware is committed: the host cannot go back to an older one (unless that is acceptable)."""
     check = "snp.firmware.committed"
     if isinstance(want.provisional_firmware, Waived):
@@ -125,7 +129,7 @@ def firmware_is_committed(report: SnpReport, _: TcbLayout, want: SnpExpect) -> F
     return passed(check, found="committed" if settled else "provisional")
 
 
-def tcb_is_recent_enough(report: SnpReport, layout: TcbLayout, want: SnpExpect) -> Finding:
+def tcb_is_recent_enough(report: SnpReport, product: Product, want: SnpExpect) -> Finding:
     """Reported, committed, current and launch TCB reach the floor in every component."""
     check = "snp.tcb.floor"
     if isinstance(want.tcb_floor, Waived):
@@ -134,7 +138,7 @@ def tcb_is_recent_enough(report: SnpReport, layout: TcbLayout, want: SnpExpect) 
     least = {part: getattr(floor, part) for part in ("fmc", "bootloader", "tee", "snp", "microcode")}
     below = []
     for name in ("reported", "committed", "current", "launch"):
-        levels = Tcb.decode(getattr(report, f"{name}_tcb"), layout).components()
+        levels = Tcb.decode(getattr(report, f"{name}_tcb"), product.tcb).components()
         below += [
             f"{name} {part} {levels.get(part, 0)} < {level}"
             for part, level in least.items()
@@ -146,7 +150,7 @@ def tcb_is_recent_enough(report: SnpReport, layout: TcbLayout, want: SnpExpect) 
     return passed(check)
 
 
-def guest_svn_is_recent_enough(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+def guest_svn_is_recent_enough(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     """GUEST_SVN, from the ID block, reaches the least one expected."""
     check = "snp.guest-svn"
     if isinstance(want.guest_svn, Waived):
@@ -156,33 +160,33 @@ def guest_svn_is_recent_enough(report: SnpReport, _: TcbLayout, want: SnpExpect)
     return passed(check, found=str(report.guest_svn))
 
 
-def measurement_is_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+def measurement_is_known(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     """MEASUREMENT is one of the expected launch digests."""
     return is_one_of("snp.measurement", report.measurement, want.measurements, hint=_UNPREDICTED)
 
 
-def report_data_is_ours(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+def report_data_is_ours(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     """REPORT_DATA is what the relying party made for this one request: the report is fresh and bound."""
     hint = "the report answers another request: replayed, or bound to another session key"
     return is_equal("snp.report-data", report.report_data, want.report_data, hint=hint)
 
 
-def host_data_is_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+def host_data_is_known(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     """HOST_DATA, which the host gave at launch, is one of those expected."""
     return is_one_of("snp.host-data", report.host_data, want.host_data)
 
 
-def chip_is_listed(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+def chip_is_listed(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     """CHIP_ID is on the list of machines that may run the guest."""
     return is_one_of("snp.chip.listed", report.chip_id, want.chip_ids)
 
 
-def id_key_is_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+def id_key_is_known(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     """The key that signed the ID block is one of those expected."""
     return is_one_of("snp.id-key", report.id_key_digest, want.id_key_digests)
 
 
-def author_key_is_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+def author_key_is_known(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     """The author key above the ID key is one of those expected, and the report says that it counts."""
     check = "snp.author-key"
     if not isinstance(want.author_key_digests, Waived) and not report.has_author_key:
@@ -190,14 +194,19 @@ def author_key_is_known(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Fin
     return is_one_of(check, report.author_key_digest, want.author_key_digests)
 
 
-def family_is_wanted(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+def family_is_wanted(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     """FAMILY_ID, from the ID block, is the one expected."""
     return is_equal("snp.family-id", report.family_id, want.family_id)
 
 
-def image_is_wanted(report: SnpReport, _: TcbLayout, want: SnpExpect) -> Finding:
+def image_is_wanted(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     """IMAGE_ID, from the ID block, is the one expected."""
     return is_equal("snp.image-id", report.image_id, want.image_id)
+
+
+def attacks_are_excluded(report: SnpReport, product: Product, want: SnpExpect) -> Finding:
+    """Every advisory that must be excluded is: by TCB, mitigation vector, policy or platform bit, as the data say."""
+    return demanded("snp.attacks", exposures(report, product), want.must_exclude)
 
 
 # The definition of "acceptable". The reference page is generated from the table.
@@ -212,6 +221,7 @@ RULES: Final[dict[str, Rule]] = {
     "snp.platform": platform_is_wanted,
     "snp.unknown-bits": bits_are_known,
     "snp.tcb.floor": tcb_is_recent_enough,
+    "snp.attacks": attacks_are_excluded,
     "snp.firmware.committed": firmware_is_committed,
     "snp.measurement": measurement_is_known,
     "snp.report-data": report_data_is_ours,
@@ -225,9 +235,9 @@ RULES: Final[dict[str, Rule]] = {
 }
 
 
-def acceptable(report: SnpReport, layout: TcbLayout, want: SnpExpect) -> tuple[Finding, ...]:
-    """One finding for every rule, over an authentic report of a product with this TCB layout."""
-    return tuple(rule(report, layout, want) for rule in RULES.values())
+def acceptable(report: SnpReport, product: Product, want: SnpExpect) -> tuple[Finding, ...]:
+    """One finding for every rule, over an authentic report of a product."""
+    return tuple(rule(report, product, want) for rule in RULES.values())
 
 
 def _version(version: tuple[int, int, int]) -> str:

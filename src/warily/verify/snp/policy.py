@@ -1,14 +1,17 @@
 """The expectation that a piece of SNP evidence suggests, what its keys mean, and what is dangerous in one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntFlag
 from typing import Final
 
+from warily.core.advisory import Exposure, Standing
 from warily.core.expect import BitRule, SnpExpect, TcbFloor
 from warily.core.finding import Waived
 from warily.formats.snp_report import PlatformBit, PolicyBit, SnpReport, Tcb, TcbLayout
 from warily.verify.comparing import bit_names, bit_numbers
 from warily.verify.policy_note import Note, danger, remark
+from warily.verify.snp.exposure import exposures
+from warily.verify.snp.products import Product
 
 # Which keys hold which bits.
 BITS: Final[dict[str, type[IntFlag]]] = {"policy": PolicyBit, "platform": PlatformBit}
@@ -37,6 +40,8 @@ COMMENTS: Final[dict[str, str]] = {
     "migration_agent": "Whether a migration agent may be bound to the guest, or be allowed to.",
     "provisional_firmware": "Whether firmware may run that the host can still take back. Clouds commit weeks after "
     "they start it; `tcb_floor` holds for the committed TCB all the same.",
+    "must_exclude": "Advisories that the report must exclude (`warily verify` lists each with its reason). Here: those "
+    "that the evidence excludes. { published_until = 2026-01-31 } asks for all answerable ones until then.",
 }
 
 _PROTECTIVE: Final = (
@@ -59,11 +64,11 @@ _NO_AUTHOR: Final = Waived("no author key stands above the ID key")
 _NO_PRODUCT: Final = Waived("the report does not say of which product it is: give its certificate to `policy init`")
 
 
-def choose(report: SnpReport, layout: TcbLayout | None, *, rehearsal_roots: frozenset[bytes]) -> SnpExpect:
+def choose(report: SnpReport, product: Product | None, *, rehearsal_roots: frozenset[bytes]) -> SnpExpect:
     """The expectation that accepts such a report and nothing weaker.
 
-    A debugging guest and a migration agent stay refused, even where the report has them. `layout` is that of the
-    product; None where it is not known, and then no floor is set.
+    A debugging guest and a migration agent stay refused, even where the report has them. `product` is None
+    where it is not known, and then no floor is set.
     """
     policy, platform = PolicyBit(report.policy), PlatformBit(report.platform_info)
     return SnpExpect(
@@ -78,7 +83,7 @@ def choose(report: SnpReport, layout: TcbLayout | None, *, rehearsal_roots: froz
         ),
         platform=BitRule(required=int(platform & _PROTECTED), forbidden=int(PlatformBit.SMT_EN & ~platform)),
         unknown_bits=_has_unknown(report),
-        tcb_floor=_floor(report, layout) if layout else _NO_PRODUCT,
+        tcb_floor=_floor(report, product.tcb) if product else _NO_PRODUCT,
         guest_svn=report.guest_svn,
         chip_ids=Waived("any genuine machine may run the guest"),
         id_key_digests=_pinned(report.id_key_digest),
@@ -87,7 +92,12 @@ def choose(report: SnpReport, layout: TcbLayout | None, *, rehearsal_roots: froz
         image_id=report.image_id if any(report.image_id) else _NO_ID_BLOCK,
         migration_agent=False,
         provisional_firmware=True,
+        must_exclude=_excluded(exposures(report, product)) if product else _NO_PRODUCT,
     )
+
+
+def _excluded(found: Iterable[Exposure]) -> frozenset[str]:
+    return frozenset(entry.advisory for entry in found if entry.standing is Standing.EXCLUDED)
 
 
 def _has_unknown(report: SnpReport) -> bool:
@@ -120,6 +130,8 @@ def notes(want: SnpExpect) -> Iterator[Note]:
         yield danger("migration_agent", "an agent of the host's choice may move the guest, and sees its memory")
     if isinstance(want.tcb_floor, Waived) or not any(_levels(want.tcb_floor)):
         yield remark("tcb_floor", "firmware of any age passes, with every attack that was ever published against it")
+    if isinstance(want.must_exclude, Waived) or want.must_exclude == frozenset():
+        yield remark("must_exclude", "known attacks are listed in the result, and none of them makes it a rejection")
     if isinstance(want.unknown_bits, Waived) or want.unknown_bits:
         yield remark("unknown_bits", "newer firmware may say something bad that this version cannot read")
     if isinstance(want.chip_ids, Waived):

@@ -36,6 +36,7 @@ GENUINE: Final = SnpExpect(
     image_id=_AUTHENTICITY,
     migration_agent=_AUTHENTICITY,
     provisional_firmware=_AUTHENTICITY,
+    must_exclude=_AUTHENTICITY,
 )
 
 BASELINE: Final = SnpExpect(
@@ -56,6 +57,7 @@ BASELINE: Final = SnpExpect(
     image_id=_not_named("image"),
     migration_agent=False,
     provisional_firmware=Waived("baseline: clouds commit new firmware weeks after they start it"),
+    must_exclude=_not_named("advisory"),
 )
 
 PRESETS: Final = {"genuine": GENUINE, "baseline": BASELINE}

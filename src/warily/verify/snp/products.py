@@ -6,12 +6,13 @@ from functools import lru_cache
 from importlib import resources
 from typing import Final
 
+from warily.core.vendors import services
 from warily.formats import pem
 from warily.formats.snp_report import SnpReport, Tcb, TcbLayout
 from warily.formats.x509 import Certificate
 from warily.verify import x509
 
-KEY_SERVICE: Final = "https://kdsintf.amd.com"
+KEY_SERVICE: Final = "kds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +32,15 @@ class Product:
         return next(certificate for certificate in self.authorities if is_root(certificate))
 
     def vcek_address(self, report: SnpReport) -> str:
-        """Where AMD's key service serves the VCEK of this report (AMD 57230, section 4.1)."""
+        """Where AMD's key service serves the VCEK of this report."""
+        return services()[KEY_SERVICE].url + self.vcek_path(report)
+
+    def vcek_path(self, report: SnpReport) -> str:
+        """The path and query of the VCEK of this report below the service's address (AMD 57230, section 4.1)."""
         tcb = Tcb.decode(report.reported_tcb, self.tcb)
         names = {"fmc": "fmcSPL", "bootloader": "blSPL", "tee": "teeSPL", "snp": "snpSPL", "microcode": "ucodeSPL"}
         query = "&".join(f"{names[part]}={level:02d}" for part, level in tcb.components().items())
-        return f"{KEY_SERVICE}/vcek/v1/{self.kds}/{report.chip_id[: self.chip_id].hex()}?{query}"
+        return f"/vcek/v1/{self.kds}/{report.chip_id[: self.chip_id].hex()}?{query}"
 
 
 def is_root(certificate: Certificate) -> bool:

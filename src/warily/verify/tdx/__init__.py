@@ -12,6 +12,7 @@ from warily.verify.tdx.acceptable import RULES, acceptable
 from warily.verify.tdx.authentic import CHECKS, authentic
 from warily.verify.tdx.case import pick
 from warily.verify.tdx.claims import claims
+from warily.verify.tdx.exposure import exposures
 
 PLATFORM: Final = "Intel TDX"
 ENCLAVE: Final = "Intel SGX"
@@ -42,6 +43,7 @@ def appraise_tdx(evidence: TdxEvidence, collateral: TdxCollateral, expect: TdxEx
         findings=findings,
         claims=said,
         rehearsal=anchored is not None and anchored.rehearsal,
+        advisories=exposures(case) if genuine else (),
     )
 
 

@@ -12,8 +12,10 @@ from warily.core.finding import Finding, Waived, failed, passed, waived
 from warily.formats.pck import PlatformFlag
 from warily.formats.sgx_report import EnclaveFlag
 from warily.formats.tdx_quote import TD_ATTRIBUTES, UNDER_DEBUG, XFAM_BITS, TdAttribute, TdReport10, Xfam
+from warily.verify.advisories import demanded
 from warily.verify.comparing import bit_numbers, bits_fit, is_at_least, is_equal, is_one_of
 from warily.verify.tdx.case import Case
+from warily.verify.tdx.exposure import exposures
 
 Rule = Callable[[Case, TdxExpect], Finding]
 
@@ -22,11 +24,13 @@ _UNPREDICTED: Final = "`warily measure` says what an image should report"
 
 
 def body_is_wanted(case: Case, want: TdxExpect) -> Finding:
-    """The quote is of a TD, or of an SGX enclave whose MRENCLAVE is one of those expected."""
+    """The quote is of a TD where the expectation names no SGX enclave, and else of one of those that it names."""
     check = "tdx.enclave"
     enclave = case.quote.enclave
     if isinstance(want.enclaves, Waived):
         return waived(check, want.enclaves)
+    if enclave is None and want.enclaves:
+        return failed(check, expected=f"one of {len(want.enclaves)} SGX enclaves", found="a TD")
     if enclave is None:
         return passed(check, found="a TD")
     if not want.enclaves:
@@ -74,6 +78,11 @@ def advisories_are_accepted(case: Case, want: TdxExpect) -> Finding:
         expected = ", ".join(sorted(want.advisories)) or "none"
         return failed(check, expected=expected[:400], found=", ".join(beyond)[:400])
     return passed(check, found=", ".join(named)[:400])
+
+
+def attacks_are_excluded(case: Case, want: TdxExpect) -> Finding:
+    """Every advisory that must be excluded is: by Intel's statements or the TDX module's version, as the data say."""
+    return demanded("tdx.attacks", exposures(case), want.must_exclude)
 
 
 def evaluation_is_recent_enough(case: Case, want: TdxExpect) -> Finding:
@@ -227,6 +236,7 @@ RULES: Final[dict[str, Rule]] = {
     "tdx.debug": nobody_debugs,
     "tdx.tcb.status": status_is_wanted,
     "tdx.advisories": advisories_are_accepted,
+    "tdx.attacks": attacks_are_excluded,
     "tdx.tcb.evaluation": evaluation_is_recent_enough,
     "tdx.attributes": attributes_are_wanted,
     "tdx.xfam": xfam_is_wanted,

@@ -17,7 +17,7 @@ from warily.verify.tdx.tcb import TcbStatus, module_of
 
 SIGNING_NAME: Final = "Intel SGX TCB Signing"
 _AT_ITS_TIME: Final = "pass --at to judge old evidence at its own time, or get collateral of today"
-_FETCH: Final = "get it from Intel's provisioning service (PCS) for FMSPC {}, and pass it with --collateral"
+_FETCH: Final = "`warily fetch` gets it from Intel's provisioning service for FMSPC {}; pass it with --collateral"
 
 
 def out_of_date(check: str, certificate: Certificate, case: Case) -> Finding | None:
@@ -236,7 +236,8 @@ def _in_date(check: str, what: str, dates: tuple[datetime, datetime] | None, at:
 
 def _list_is_good(check: str, lists: Sequence[RevocationList], issuer: Certificate, at: datetime) -> Finding:
     if not lists:
-        return undecided(check, missing=f"a revocation list of {issuer.name}", hint="get it from Intel's PCS")
+        hint = "`warily fetch` gets it from Intel's provisioning service; pass it with --collateral"
+        return undecided(check, missing=f"a revocation list of {issuer.name}", hint=hint)
     by_issuer = [one for one in lists if one.issuer == issuer.subject]
     expected = f"a revocation list signed by {issuer.name}"
     if not by_issuer:

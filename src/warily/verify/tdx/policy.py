@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from enum import IntFlag
 from typing import Any, Final
 
+from warily.core.advisory import Standing
 from warily.core.expect import BitRule, StatusRule, TdxExpect
 from warily.core.finding import Waived
 from warily.formats.pck import PlatformFlag
@@ -11,6 +12,7 @@ from warily.formats.tdx_quote import TD_ATTRIBUTES, XFAM_BITS, TdAttribute, TdRe
 from warily.verify.policy_note import Note, danger, remark
 from warily.verify.tdx.acceptable import UNSAID
 from warily.verify.tdx.case import Case
+from warily.verify.tdx.exposure import exposures
 from warily.verify.tdx.tcb import TcbStatus
 
 # Which keys hold which bits.
@@ -22,11 +24,13 @@ _RTMR: Final = "extended as the guest boots; `warily verify --log` explains a va
 # What stands above each key of the file.
 COMMENTS: Final[dict[str, str]] = {
     "rehearsal_roots": "SHA-256 of rehearsal roots that are trusted besides Intel's. Empty where hardware is wanted.",
-    "enclaves": "MRENCLAVEs of SGX enclaves that are acceptable in the place of a TD. Empty: TDs only.",
+    "enclaves": "MRENCLAVEs of the SGX enclaves that are wanted. Empty: TDs are wanted, and no enclave.",
     "debug": "Whether a TD under debug is acceptable: the host reads and changes its memory.",
     "statuses": "TCB statuses that Intel may give the platform. { status, since } takes a status only while its TCB "
     "level is not of an earlier date.",
     "advisories": "Intel's security advisories that may stay open.",
+    "must_exclude": "Advisories that the quote must exclude (`warily verify` lists each with its reason). Here: those "
+    "that the evidence excludes. { published_until = 2026-01-31 } asks for all answerable ones until then.",
     "evaluation": "The least tcbEvaluationDataNumber: older verdicts of Intel's, served again, are refused.",
     "attributes": "TDATTRIBUTES. MIGRATABLE lets a service TD move the guest.",
     "xfam": "XFAM: processor features of the TD. New hosts turn new ones on, so that pinning all of it breaks one day.",
@@ -96,7 +100,12 @@ def _standing(case: Case, *, genuine: bool) -> dict[str, Any]:
     """What Intel's collateral says: the status, the open advisories, how recent the verdict is."""
     if not genuine:
         up_to_date = frozenset({StatusRule(status=TcbStatus.UP_TO_DATE.value, since=None)})
-        return {"statuses": up_to_date, "advisories": _ENDORSED, "evaluation": _ENDORSED}
+        return {
+            "statuses": up_to_date,
+            "advisories": _ENDORSED,
+            "must_exclude": _ENDORSED,
+            "evaluation": _ENDORSED,
+        }
     verdict = case.verdict
     rules = {StatusRule(status=TcbStatus.UP_TO_DATE.value, since=None)}
     if verdict.status is not None and verdict.date is not None and verdict.status is not TcbStatus.UP_TO_DATE:
@@ -105,6 +114,7 @@ def _standing(case: Case, *, genuine: bool) -> dict[str, Any]:
     return {
         "statuses": frozenset(rules),
         "advisories": frozenset(verdict.advisories),
+        "must_exclude": frozenset(one.advisory for one in exposures(case) if one.standing is Standing.EXCLUDED),
         "evaluation": min(numbers, default=0),
     }
 
@@ -115,17 +125,20 @@ def notes(want: TdxExpect) -> Iterator[Note]:
         yield danger("rehearsal_roots", "software processors are trusted: whoever has such a key makes any evidence")
     if isinstance(want.debug, Waived) or want.debug:
         yield danger("debug", "the host may read and change the memory of the guest")
-    if isinstance(want.attributes, Waived) or not want.attributes.forbidden & TdAttribute.MIGRATABLE:
-        yield danger("attributes", "MIGRATABLE is not forbidden: a service TD may move the guest")
-    if isinstance(want.mrservicetds, Waived):
-        yield danger("mrservicetds", "any service TD may be bound to the guest")
-    yield from _about_what_runs(want)
+    if isinstance(want.enclaves, Waived) or not want.enclaves:  # else enclaves alone pass, which have no such fields
+        yield from _about_what_runs(want)
     yield from _about_standing(want)
+    if isinstance(want.report_data, Waived):
+        yield remark("report_data", "freshness is not judged: old evidence passes, unless the caller compares it")
     if isinstance(want.platform_ids, Waived):
         yield remark("platform_ids", "evidence of one extracted machine, anywhere, passes for all of yours")
 
 
 def _about_what_runs(want: TdxExpect) -> Iterator[Note]:
+    if isinstance(want.attributes, Waived) or not want.attributes.forbidden & TdAttribute.MIGRATABLE:
+        yield danger("attributes", "MIGRATABLE is not forbidden: a service TD may move the guest")
+    if isinstance(want.mrservicetds, Waived):
+        yield danger("mrservicetds", "any service TD may be bound to the guest")
     if isinstance(want.enclaves, Waived):
         yield danger("enclaves", "any SGX enclave passes in the place of a TD")
     if isinstance(want.mrtds, Waived):
@@ -136,8 +149,6 @@ def _about_what_runs(want: TdxExpect) -> Iterator[Note]:
     for key in ("rtmr1", "rtmr2"):
         if isinstance(getattr(want, key), Waived):
             yield remark(key, "any kernel or command line passes, unless an event log is judged")
-    if isinstance(want.report_data, Waived):
-        yield remark("report_data", "freshness is not judged: old evidence passes, unless the caller compares it")
 
 
 def _about_standing(want: TdxExpect) -> Iterator[Note]:
@@ -147,5 +158,7 @@ def _about_standing(want: TdxExpect) -> Iterator[Note]:
         yield remark("statuses", "a status other than UpToDate is taken, however old its level is")
     if isinstance(want.advisories, Waived):
         yield remark("advisories", "any of Intel's advisories may stay open")
+    if isinstance(want.must_exclude, Waived) or want.must_exclude == frozenset():
+        yield remark("must_exclude", "known attacks are listed in the result, and none of them makes it a rejection")
     if isinstance(want.evaluation, Waived):
         yield remark("evaluation", "an old verdict of Intel's passes when it is served again")

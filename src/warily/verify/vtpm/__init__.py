@@ -53,6 +53,7 @@ def appraise_vtpm(
         findings=findings if below is None else (*below.findings, *findings),
         claims=said,
         rehearsal=below is not None and below.rehearsal,
+        advisories=below.advisories if below is not None and is_genuine else (),
     )
 
 

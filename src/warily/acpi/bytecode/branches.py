@@ -1,0 +1,84 @@
+"""What a condition says about locals and arguments in the branch that it leads to.
+
+Source: ACPI 6.5, 19.6 LAnd, LOr, LNot, LEqual, LLess, LGreater and their negations.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from warily.acpi.bytecode.values import NOTHING, narrow
+from warily.formats.aml import NamePath, Operand, Register, Term
+
+if TYPE_CHECKING:
+    from warily.acpi.bytecode.run import Run
+
+_NEGATED: Final = {"LNotEqual": "LEqual", "LLessEqual": "LGreater", "LGreaterEqual": "LLess"}
+_MIRRORED: Final = {"LEqual": "LEqual", "LLess": "LGreater", "LGreater": "LLess"}
+
+
+def comparison(term: Term, *, holds: bool) -> tuple[str, bool] | None:
+    """A comparison as LEqual, LLess or LGreater, and whether that holds; None for other terms."""
+    name = term.op.name
+    if name in _NEGATED:
+        return _NEGATED[name], not holds
+    return (name, holds) if name in _MIRRORED else None
+
+
+def mirrored(name: str) -> str:
+    """The comparison with its sides exchanged."""
+    return _MIRRORED[name]
+
+
+def refine(run: "Run", condition: Operand, *, holds: bool) -> None:
+    """The state where `condition` holds, or does not; None where that cannot be."""
+    while isinstance(condition, Term) and condition.op.name == "LNot":
+        condition, holds = condition.args[0], not holds
+    if isinstance(condition, Register):
+        _apply(run, condition, "LEqual", 0, holds=not holds)
+        return
+    if not isinstance(condition, Term):
+        return
+    name = condition.op.name
+    if name == ("LAnd" if holds else "LOr"):
+        refine(run, condition.args[0], holds=holds)
+        refine(run, condition.args[1], holds=holds)
+        return
+    as_plain = comparison(condition, holds=holds)
+    if as_plain is not None:
+        name, holds = as_plain
+        left, right = condition.args
+        _apply(run, left, name, right, holds=holds)
+        _apply(run, right, _MIRRORED[name], left, holds=holds)
+
+
+def _apply(run: "Run", operand: Operand, name: str, other: Operand, *, holds: bool) -> None:
+    """Narrow what a register, or a name just stored to, may hold."""
+    state = run.state
+    if state is None or not isinstance(other, int | Register | NamePath):
+        return
+    bound = _certain(run, other) if isinstance(other, NamePath) else run.number(run.value(other))
+    if bound is None:
+        return
+    if isinstance(operand, Register):
+        if (operand.kind, operand.number) in run.context.cells:
+            return
+        narrowed = narrow(run.register(operand), name, bound, holds=holds)
+        run.set_register(operand, narrowed)
+    elif isinstance(operand, NamePath):
+        slots = run.machine.resolve(run.scope, operand)
+        if len(slots) != 1 or slots[0] not in state.strong:
+            return
+        narrowed = state.strong[slots[0]] = narrow(state.strong[slots[0]], name, bound, holds=holds)
+    else:
+        return
+    if narrowed == NOTHING:
+        run.state = None
+
+
+def _certain(run: "Run", name: NamePath) -> int | None:
+    """The number behind a name that nothing else is ever stored to, or that was just stored."""
+    slots = run.machine.resolve(run.scope, name)
+    if len(slots) != 1 or run.state is None or not slots[0].holds_data:
+        return None
+    run.watch(slots[0])
+    value = run.state.strong.get(slots[0], slots[0].value)
+    return value if isinstance(value, int) else None

@@ -1,0 +1,159 @@
+"""The arguments of `warily measure tdx`."""
+
+import argparse
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Final
+
+from warily.cli.measure_common import output_options, read
+from warily.errors import FormatError, HostError, UsageError
+
+if TYPE_CHECKING:
+    from warily.core.acpi_blobs import AcpiBlobs
+    from warily.core.registers import Prediction
+    from warily.measure.boot import BootEvent
+
+MAX_BLOB: Final = 16 << 20
+DESCRIPTION: Final = r"""
+Predict MRTD and RTMR0 to RTMR3 of an Intel TDX guest that QEMU starts from OVMF.
+
+Without a kernel, MRTD alone; with --kernel, the boot of that kernel, or of a unified kernel image. Registers that the
+inputs do not suffice for are named with the reason. RTMR0 needs QEMU's ACPI tables: from --acpi DIR, or from the
+installed QEMU where --qemu names its version (for a q35 machine of this size with no other device).
+
+  warily measure tdx --firmware OVMF.inteltdx.fd --memory 2G --vcpus 4 --kernel vmlinuz --initrd initrd.zst \
+      --append "$(cat cmdline)" --qemu 10.2
+"""
+
+_SIZE: Final = re.compile(r"([0-9]{1,19})(?:([KMGT])(?:i?B)?|B)?", re.IGNORECASE)
+_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_VERSION: Final = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})(?:\.[0-9]{1,3})?")
+
+
+def declare(platforms: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the platform and its inputs."""
+    tdx = platforms.add_parser(
+        "tdx",
+        help="an Intel TDX guest started from OVMF",
+        description=DESCRIPTION.strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    output_options(tdx)
+    tdx.add_argument("--firmware", required=True, metavar="FILE", help="the firmware image")
+    tdx.add_argument("--memory", required=True, metavar="SIZE", help="memory: bytes, or with a unit (2G, 64GiB, 512M)")
+    tdx.add_argument("--vcpus", type=int, required=True, metavar="N", help="virtual processors")
+    tdx.add_argument("--kernel", metavar="FILE", help="the kernel, or the unified kernel image")
+    tdx.add_argument("--initrd", metavar="FILE", help="the initrd")
+    tdx.add_argument("--append", metavar="STRING", help="the kernel command line")
+    tdx.add_argument("--vars", metavar="FILE", help="the variable store, where it is not the one in the firmware")
+    tdx.add_argument("--qemu", metavar="VERSION", help="QEMU's version (default: as upstream does it since 10.2)")
+    tdx.add_argument(
+        "--acpi", metavar="DIR", help="QEMU's ACPI blobs: etc_table-loader, etc_acpi_rsdp, etc_acpi_tables"
+    )
+    tdx.add_argument("--log", metavar="FILE", help="event log of such a machine, for what cannot be computed")
+    tdx.add_argument("--layout", metavar="NAME", help="event layout of the firmware, where the image does not show it")
+    tdx.add_argument("--disk", action="store_true", help="firmware finds the unified kernel image on a disk")
+    tdx.add_argument("--partitions", metavar="FILE", help="UEFI_GPT_DATA of the disk; an empty file for none")
+    tdx.set_defaults(measure=_tdx)
+
+
+def _tdx(options: argparse.Namespace) -> "Prediction":
+    from warily.formats.ovmf import LIMIT  # noqa: PLC0415  # --help answers without it
+    from warily.measure.direct_boot import MAX_INITRD, MAX_KERNEL  # noqa: PLC0415  # likewise
+    from warily.measure.tdx import TdxLaunch, predict  # noqa: PLC0415  # likewise
+
+    memory = size(options.memory)
+    qemu = None if options.qemu is None else version(options.qemu)
+    return predict(
+        TdxLaunch(
+            firmware=read(options.firmware, LIMIT),
+            memory=memory,
+            vcpus=options.vcpus,
+            kernel=read(options.kernel, MAX_KERNEL) if options.kernel else None,
+            initrd=read(options.initrd, MAX_INITRD) if options.initrd else None,
+            command_line=None if options.append is None else os.fsencode(options.append),
+            variables=read(options.vars, LIMIT) if options.vars else None,
+            qemu=qemu,
+            acpi=_acpi(options, memory, qemu),
+            route="disk" if options.disk else "kernel",
+            partitions=read(options.partitions, MAX_BLOB) if options.partitions else None,
+            layout=options.layout,
+            log=_log(options.log) if options.log else (),
+        )
+    )
+
+
+def size(text: str) -> int:
+    """The number of bytes that `text` names: 2147483648, 2G, 2GiB and 2GB are the same. Raises `UsageError`."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        msg = f"--memory {text}: not a size"
+        raise UsageError(msg, hint="bytes, or a number with K, M, G or T: 2G, 64GiB, 2147483648")
+    return int(found[1]) * _UNITS[(found[2] or "").upper()]
+
+
+def version(text: str) -> tuple[int, int]:
+    """Major and minor of a version. Raises `UsageError`."""
+    found = _VERSION.fullmatch(text)
+    if found is None:
+        msg = f"--qemu {text}: not a version"
+        raise UsageError(msg, hint="major and minor, such as 10.2 or 9.2.1")
+    return int(found[1]), int(found[2])
+
+
+def _acpi(options: argparse.Namespace, memory: int, qemu: tuple[int, int] | None) -> "AcpiBlobs | None":
+    """The tables in the folder; or those of the installed QEMU, where it is the version that was named."""
+    if options.acpi:
+        return acpi_folder(options.acpi)
+    if qemu is None:
+        return None
+    from warily.host.qtest import qemu_version, read_acpi  # noqa: PLC0415  # only where QEMU is asked
+
+    try:
+        if qemu_version()[:2] != qemu:
+            return None
+        shape = ("-smp", str(options.vcpus), "-m", f"{memory >> 10}K")
+        return read_acpi(("-machine", "q35,smm=off", "-cpu", "max,-cx16", "-nodefaults", *shape))
+    except HostError as error:
+        print(f"warily: QEMU's ACPI tables are not read: {error}", file=sys.stderr)
+        return None
+
+
+def acpi_folder(folder: str) -> "AcpiBlobs":
+    """The blobs in the folder. Raises `UsageError`."""
+    from warily.core.acpi_blobs import AcpiBlobs  # noqa: PLC0415  # --help answers without it
+
+    return AcpiBlobs(
+        loader=_blob(folder, "etc/table-loader"),
+        rsdp=_blob(folder, "etc/acpi/rsdp"),
+        tables=_blob(folder, "etc/acpi/tables"),
+        tpm_log=_blob(folder, "etc/tpm/log") if _has(folder, "etc/tpm/log") else None,
+    )
+
+
+def _blob(folder: str, name: str) -> bytes:
+    """The blob under either of its names: with underscores, or as a path below the folder."""
+    return read(
+        next((path for path in _names(folder, name) if os.access(path, os.R_OK)), _names(folder, name)[0]), MAX_BLOB
+    )
+
+
+def _has(folder: str, name: str) -> bool:
+    return any(os.access(path, os.R_OK) for path in _names(folder, name))
+
+
+def _names(folder: str, name: str) -> tuple[str, str]:
+    return f"{folder}/{name.replace('/', '_')}", f"{folder}/{name}"
+
+
+def _log(path: str) -> "tuple[BootEvent, ...]":
+    from warily.formats.tcg_log import LIMIT, EventLog  # noqa: PLC0415  # --help answers without it
+    from warily.measure.boot import events_of, is_of_td  # noqa: PLC0415  # likewise
+
+    log = EventLog.decode(read(path, LIMIT))
+    found = events_of(log, measurement_registers=is_of_td(log))
+    if not found:
+        msg = f"{path}: the log has no event"
+        raise FormatError(msg)
+    return found

@@ -1,0 +1,1 @@
+"""Static ACPI tables as typed parts: one file a family. What each signature means: `known`."""

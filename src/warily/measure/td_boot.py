@@ -1,0 +1,253 @@
+"""What a TD's boot depends on, as inputs of the boot model: the program, its load options, its initrd, QEMU's items.
+
+Direct boot of a kernel, and of a unified kernel image, given to QEMU or found on a disk.
+Source: edk2 OvmfPkg/Library/GenericQemuLoadImageLib; Linux drivers/firmware/efi/libstub (measured since 6.9 on TDX);
+systemd src/boot/stub.c.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+from warily.core.acpi_blobs import AcpiBlobs
+from warily.errors import FormatError, UsageError
+from warily.formats._record import record
+from warily.formats.linux_kernel import MIN_SIZE, SetupHeader
+from warily.formats.pe import PeImage
+from warily.formats.tcg_log import EventType
+from warily.formats.tdvf import SectionType, Tdvf
+from warily.formats.uefi_varstore import VariableStore
+from warily.formats.uki import Uki
+from warily.measure.authenticode import authenticode
+from warily.measure.boot import (
+    BootEvent,
+    BootInputs,
+    BootLayout,
+    FirmwareFacts,
+    acpi_of,
+    boot_variables_of,
+    fw_cfg_of,
+    smbios_of,
+    unknown,
+)
+from warily.measure.boot.layout import Route
+from warily.measure.qemu_kernel import patched_kernel
+from warily.measure.stub import handed_initrd, load_options, stub_events
+from warily.measure.td_memory import qemu_td_hob
+from warily.measure.uki import uki_events
+
+ALGORITHM: Final = "sha384"
+MEASURED_SINCE: Final = (6, 9)
+# QEMU offers this option ROM, which boots kernels on a BIOS, with boot index 0 (hw/i386/x86-common.c).
+KERNEL_BOOT_ORDER: Final = b"/rom@genroms/linuxboot_dma.bin\0"
+NO_MENU: Final = bytes(2)
+
+
+@record
+class TdxLaunch:
+    """A TD as the host starts it. Bytes are the files' content; `memory` is in bytes.
+
+    `variables` replaces the variable store of the firmware. `qemu` is the version, major and minor. `acpi` are
+    QEMU's tables for this very machine. `route` says whether QEMU gets the kernel (`kernel`) or firmware finds a
+    unified kernel image on a disk (`disk`), with `partitions` as `BootInputs` has them. `layout` names the event
+    layout where the firmware does not show it. `log` are the events of a boot of such a machine, from which comes
+    what cannot be computed: SMBIOS tables and boot variables.
+    """
+
+    firmware: bytes
+    memory: int
+    vcpus: int
+    kernel: bytes | None = None
+    initrd: bytes | None = None
+    command_line: bytes | None = None
+    variables: bytes | None = None
+    qemu: tuple[int, int] | None = None
+    acpi: AcpiBlobs | tuple[BootEvent, ...] | None = None
+    route: Route = "kernel"
+    partitions: bytes | None = None
+    layout: str | None = None
+    log: tuple[BootEvent, ...] = ()
+
+
+@record
+class Variant:
+    """One way in which the host or the firmware may do it."""
+
+    layout: BootLayout
+    patched: bool = False
+    failed_exits: int = 0
+    widened: bool = False
+
+
+def check_launch(launch: TdxLaunch) -> None:
+    """The inputs belong together. Raises `UsageError`."""
+    if launch.vcpus < 1:
+        msg = f"{launch.vcpus} virtual processors: at least one is needed"
+        raise UsageError(msg)
+    if launch.kernel is None and (launch.initrd is not None or launch.command_line is not None):
+        raise UsageError("an initrd or a command line needs a kernel", hint="add --kernel FILE")
+    if launch.kernel is not None and launch.initrd is not None and _uki_of(launch.kernel):
+        raise UsageError("a unified kernel image has its initrd inside", hint="leave --initrd out")
+    if launch.route == "disk" and (launch.initrd is not None or launch.command_line is not None):
+        raise UsageError("a program on a disk gets neither an initrd nor a command line from QEMU")
+    if 0 in (launch.command_line or b""):
+        raise UsageError("the command line holds a NUL byte; QEMU would end it there")
+
+
+def with_variables(tdvf: Tdvf, firmware: bytes, variables: bytes | None) -> bytes:
+    """The firmware with the variable store in its place, or before it where the file has the code alone.
+
+    Raises `UsageError` where the store has another size than the metadata says.
+    """
+    if variables is None:
+        return firmware
+    section = tdvf.only(SectionType.CFV)
+    if section is None or section.raw_size != len(variables):
+        wanted = "none" if section is None else f"one of {section.raw_size} bytes"
+        msg = f"a variable store of {len(variables)} bytes, where the firmware's metadata knows {wanted}"
+        raise UsageError(msg, hint="give the OVMF_VARS file that belongs to this firmware")
+    code_alone = section.data_offset == 0 and all(
+        part.data_offset + part.raw_size == len(firmware) + len(variables)
+        for part in tdvf.sections
+        if part.type is SectionType.BFV
+    )
+    if code_alone:
+        return variables + firmware
+    end = section.data_offset + section.raw_size
+    return firmware[: section.data_offset] + variables + firmware[end:]
+
+
+class TdBoot:
+    """A launch, with what is costly about it computed once: `inputs` makes of it the boot of a variant."""
+
+    def __init__(self, launch: TdxLaunch, tdvf: Tdvf, facts: FirmwareFacts) -> None:
+        self._launch, self._facts = launch, facts
+        self._td_hob = qemu_td_hob(tdvf, launch.memory)
+        section = tdvf.only(SectionType.CFV)
+        self._volume = None if section is None else tdvf.content(section, launch.firmware)
+        self._variables = _variables(self._volume, given=launch.variables is not None)
+        self._uki = None if launch.kernel is None else _uki_of(launch.kernel)
+        if launch.route == "disk" and launch.kernel is not None and self._uki is None:
+            raise UsageError("the program on a disk is not a unified kernel image, and only those are predicted")
+        self._given = launch.command_line or b""
+        self._images: dict[bool, Mapping[str, bytes] | None] = {}
+        self._image_because = _why_no_image(launch.kernel)
+        self._stub = self._stub_events()
+        self._initrd = self._initrd_digests()
+
+    def inputs(self, variant: Variant) -> BootInputs:
+        """The inputs of the boot model. Raises `FormatError` and `UsageError`."""
+        launch = self._launch
+        items = {"BootMenu": NO_MENU} | ({"bootorder": KERNEL_BOOT_ORDER} if launch.route == "kernel" else {})
+        return BootInputs(
+            facts=self._facts,
+            td_hob=self._td_hob,
+            variable_volume=self._volume,
+            variables=self._variables,
+            fw_cfg=fw_cfg_of(launch.log) or items,
+            acpi=launch.acpi or acpi_of(launch.log),
+            smbios=smbios_of(launch.log),
+            boot_variables=self._boot_variables(),
+            partitions=launch.partitions,
+            image=self._image(patched=variant.patched and launch.route == "kernel"),
+            image_because=self._image_because,
+            stub=self._stub,
+            load_options=self._load_options(variant),
+            initrd=self._initrd,
+            failed_exits=variant.failed_exits,
+        )
+
+    def _boot_variables(self) -> tuple[BootEvent, ...] | None:
+        """Those of the log; of a disk, which firmware gives options of its own, only the log tells."""
+        if (found := boot_variables_of(self._launch.log)) or self._launch.route == "kernel":
+            return found
+        because = "firmware makes options of the disks it finds; a log of such a machine tells"
+        return (unknown(1, EventType.EFI_VARIABLE_BOOT, "boot options", ingredient="disk", because=because),)
+
+    def _image(self, *, patched: bool) -> Mapping[str, bytes] | None:
+        """The digest of the program as firmware gets it."""
+        program = self._launch.kernel
+        if program is None or self._image_because:
+            return None
+        if patched not in self._images:
+            if patched:
+                program = patched_kernel(
+                    program,
+                    initrd_size=len(self._launch.initrd or b""),
+                    memory=self._launch.memory,
+                    command_line=self._launch.command_line or b"",
+                )
+            self._images[patched] = {ALGORITHM: authenticode(program, ALGORITHM)}
+        return self._images[patched]
+
+    def _stub_events(self) -> tuple[BootEvent, ...]:
+        """What the stub of a unified kernel image logs before Linux runs. SMBIOS tables come from a log alone."""
+        kernel, uki = self._launch.kernel, self._uki
+        if uki is None or kernel is None:
+            return ()
+        logged = [event for event in self._launch.log if (event.register, event.type) == (1, EventType.EVENT_TAG)]
+        own = stub_events(kernel, uki, uki.measured(), algorithms=(ALGORITHM,), given=_text(self._given))
+        measured = (event for event in own if not (logged and event.type == EventType.EVENT_TAG))
+        return (*uki_events(kernel, algorithms=(ALGORITHM,)), *measured, *logged)
+
+    def _load_options(self, variant: Variant) -> bytes | None:
+        """What Linux gets as its command line, in UTF-16 with a NUL; empty where it measures none."""
+        kernel, uki = self._launch.kernel, self._uki
+        if kernel is None or not _measures(kernel, uki):
+            return None if kernel is None else b""
+        if uki is not None:
+            return load_options(kernel, uki, uki.measured(), _text(self._given))
+        text = self._given.decode("latin-1") if variant.widened else _text(self._given)
+        return f"{variant.layout.command_line(text, initrd=bool(self._launch.initrd))}\0".encode("utf-16-le")
+
+    def _initrd_digests(self) -> Mapping[str, bytes] | None:
+        """The digest of the initrd that Linux gets; empty where it gets or measures none, None where it is unknown."""
+        kernel, initrd = self._launch.kernel, self._launch.initrd
+        if kernel is None or not _measures(kernel, self._uki):
+            return None if kernel is None else {}
+        if self._uki is not None:
+            return handed_initrd(kernel, self._uki, self._uki.measured(), (ALGORITHM,))
+        return {ALGORITHM: hashlib.sha384(initrd).digest()} if initrd else {}
+
+
+def _uki_of(kernel: bytes) -> Uki | None:
+    try:
+        return Uki.parse(kernel)
+    except FormatError:
+        return None
+
+
+def _variables(volume: bytes | None, *, given: bool) -> VariableStore | None:
+    """The variables in the firmware's volume: None where it is of another kind, unless somebody gave it as one."""
+    try:
+        return None if volume is None else VariableStore.parse(volume)
+    except FormatError:
+        if given:
+            raise
+        return None
+
+
+def _why_no_image(kernel: bytes | None) -> str:
+    """Why firmware cannot measure the kernel as a program; empty where it can."""
+    if kernel is None:
+        return "no kernel is given"
+    try:
+        PeImage.parse(kernel)
+    except FormatError as error:
+        return f"firmware would not start it: {error}"
+    return ""
+
+
+def _measures(kernel: bytes, uki: Uki | None) -> bool:
+    """Whether this Linux extends RTMRs: since 6.9. A kernel that does not say its version is taken for a new one."""
+    section = uki.section(".linux") if uki else None
+    linux = kernel if section is None else bytes(section.loaded(kernel))
+    version = SetupHeader.parse(linux).version if len(linux) >= MIN_SIZE else None
+    return version is None or version >= MEASURED_SINCE
+
+
+def _text(command_line: bytes) -> str:
+    try:
+        return command_line.decode("utf-8")
+    except UnicodeDecodeError:
+        return command_line.decode("latin-1")

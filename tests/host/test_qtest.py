@@ -1,0 +1,98 @@
+"""Tables out of the installed QEMU, equal to what firmware was seen to read; and arguments made harmless."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from warily.errors import HostError, UsageError
+from warily.host import qtest
+from warily.host.qtest_arguments import tpm_chardev, without_effects
+
+CAPTURES = ("q35-2c-2g-ovmf", "pc-2c-1g", "q35-default-4c-4g", "q35-hotplug-ovmf", "q35-vmgenid-tpm", "microvm-acpi")
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_the_same_bytes_as_firmware_read(vectors: Path, name: str) -> None:
+    """Captures of QEMU 7.2.22, two of them after Debian 12's OVMF had run for 30 s."""
+    folder = vectors / "acpi/fwcfg-qemu7.2" / name
+    said = json.loads((folder / "info.json").read_text())
+    if "version {}.{}.{}".format(*qtest.qemu_version()) not in said["qemu"]:
+        pytest.skip(f"another QEMU is installed than {said['qemu']}")
+    found = qtest.read_acpi(["-nodefaults", *said["args"]], setup=qtest.OVMF_2022)
+    assert found.loader == (folder / "etc_table-loader.bin").read_bytes()
+    assert found.rsdp == (folder / "etc_acpi_rsdp.bin").read_bytes()
+    assert found.tables == (folder / "etc_acpi_tables.bin").read_bytes()
+    assert found.tpm_log is None
+
+
+@pytest.mark.skipif(shutil.which("swtpm") is None, reason="swtpm is not installed")
+def test_a_machine_with_a_tpm_needs_none_running() -> None:
+    words = ["-chardev", "socket,id=t,path=/nonexistent", "-tpmdev", "emulator,id=t0,chardev=t", "-device"]
+    found = qtest.read_acpi(["-nodefaults", "-machine", "q35", *words, "tpm-crb,tpmdev=t0"])
+    assert found.tpm_log == bytes(65536)
+    assert b"TPM2" in found.tables
+
+
+def test_a_machine_without_tables_says_so() -> None:
+    with pytest.raises(UsageError, match="no ACPI tables"):
+        qtest.read_acpi(["-nodefaults", "-machine", "microvm,acpi=off"])
+
+
+def test_what_qemu_does_not_know_is_its_error() -> None:
+    with pytest.raises(HostError) as caught:
+        qtest.read_acpi(["-nodefaults", "-machine", "q35", "-device", "no-such-device"])
+    assert "no-such-device" in (caught.value.hint or "")
+    with pytest.raises(HostError, match="not installed"):
+        qtest.read_acpi([], qemu="no-such-qemu")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("-nodefaults -accel kvm -enable-kvm -cpu host,-cx16", "-nodefaults -cpu max,-cx16"),
+        (
+            "-nodefaults -machine q35,accel=kvm,confidential-guest-support=sev0,memory-backend=ram0,smm=off",
+            "-nodefaults -machine q35,memory-backend=ram0,smm=off",
+        ),
+        ("-nodefaults -object sev-snp-guest,id=sev0,policy=0x30000", "-nodefaults"),
+        ("-nodefaults -serial chardev:console", "-nodefaults -serial null"),
+        ("-nodefaults -serial none", "-nodefaults -serial none"),
+        ("-nodefaults -chardev stdio,id=console,signal=off", "-nodefaults -chardev null,id=console"),
+        ("-nodefaults -netdev user,id=n,hostfwd=tcp::1-:2", "-nodefaults -netdev hubport,hubid=0,id=n"),
+        (
+            "-nodefaults -blockdev driver=raw,node-name=a,file.filename=/x",
+            "-nodefaults -blockdev driver=null-co,read-zeroes=on,node-name=a",
+        ),
+        ("-nodefaults -drive if=pflash,format=raw,file=x", "-nodefaults"),
+        (
+            "-nodefaults -drive file=x,,if=pflash,if=none,id=d",
+            "-nodefaults -drive driver=null-co,read-zeroes=on,if=none,id=d",
+        ),
+        ("-nodefaults -bios x -kernel y -initrd z -append w", "-nodefaults"),
+        ("-m 1G", "-m 1G -monitor none -serial null"),
+        ("-serial stdio", "-serial null -monitor none"),
+    ],
+)
+def test_arguments_without_effects(before: str, after: str) -> None:
+    assert without_effects(before.split()) == after.split()
+
+
+def test_the_chardev_of_a_tpm() -> None:
+    assert tpm_chardev(["-tpmdev", "emulator,id=t0,chardev=t"]) == "t"
+    assert tpm_chardev(["-chardev", "null,id=t"]) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "setup"),
+    [
+        ([], qtest.SEABIOS),
+        (["-bios", "bios-256k.bin"], qtest.SEABIOS),
+        (["-bios", "OVMF.fd"], qtest.OVMF),
+        (["-drive", "if=pflash,file=x"], qtest.OVMF),
+        (["-machine", "q35,pflash0=code"], qtest.OVMF),
+    ],
+)
+def test_whose_setup_is_imitated(words: list[str], setup: qtest.Setup) -> None:
+    assert qtest.setup_for(words) == setup

@@ -1,0 +1,66 @@
+"""PCR 0: versions and volumes of genuine firmware, against another implementation and against real boots."""
+
+import csv
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from tests.uki_images import minimal_stub
+from warily.errors import FormatError, UsageError
+from warily.measure.boot import fold
+from warily.measure.boot.steps import separator
+from warily.measure.firmware_pcr import firmware_events
+from warily.measure.platform_info import MAX_MEMORY, MAX_VCPUS, MachineShape, PlatformInfo
+
+
+def test_every_row_of_virt_fw_measure(vectors: Path) -> None:
+    with (vectors / "measure" / "pcr" / "pcr0_virt_fw_measure_26.10.tsv").open() as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert len(rows) == 9
+    events = {}
+    for name in {row["firmware"] for row in rows}:
+        events[name] = firmware_events((vectors / "measure" / "firmware" / name).read_bytes())
+    for row in rows:
+        assert f"{row['version_string']!r}" in events[row["firmware"]][0].name  # nobody had to tell the version
+        found = fold([*events[row["firmware"]], separator(0)], row["bank"])
+        assert found.registers["pcr0"].hex() == row["pcr0"]
+
+
+def test_another_version_can_be_named(vectors: Path) -> None:
+    firmware = (vectors / "measure" / "firmware" / "OVMF.amdsev.fd").read_bytes()
+    assert firmware_events(firmware, version="other")[0].hashed == "other\0".encode("utf-16-le")
+
+
+def test_firmware_without_a_tpm_driver_extends_nothing(vectors: Path) -> None:
+    with pytest.raises(UsageError, match="measures nothing"):
+        firmware_events((vectors / "measure" / "firmware" / "OVMF.inteltdx.ms.fd").read_bytes())
+
+
+def test_firmware_of_2022_writes_the_machine_into_what_it_measures(vectors: Path) -> None:
+    firmware = (vectors / "measure" / "firmware" / "OVMF.bookworm.fd").read_bytes()
+
+    event = firmware_events(firmware, writes=True)[1]
+    assert event.digest("sha256") is None
+    assert "not given" in event.because
+    event = firmware_events(firmware, shape=MachineShape(memory=1 << 30, vcpus=2), writes=True)[1]
+    assert event.hashed is not None
+    # Seen in the memory of such a machine, and at its TPM.
+    seen = "ebe33dae7d1eef6031caaabf578acf24c47ab444abb52d04f900a353b7b5eabe"
+    assert hashlib.sha256(event.hashed).hexdigest() == seen
+
+
+def test_shapes_beyond_the_model_are_refused() -> None:
+    info = PlatformInfo(name="", volume=b"", at=0, smm=False)
+    volume = bytes(200)
+    assert info.written(volume, MachineShape(memory=1 << 30, vcpus=2)) != info.written(
+        volume, MachineShape(memory=1 << 30, vcpus=3)
+    )
+    for memory, vcpus, bits in ((MAX_MEMORY + 1, 1, 40), (1 << 30, MAX_VCPUS + 1, 40), (1 << 30, 1, 48), (0, 1, 40)):
+        with pytest.raises(UsageError):
+            info.written(volume, MachineShape(memory=memory, vcpus=vcpus, physical_bits=bits))
+
+
+def test_what_is_no_firmware_is_refused() -> None:
+    with pytest.raises(FormatError):
+        firmware_events(minimal_stub())
