@@ -2,8 +2,8 @@
 
 A fenced block whose language is `sh` or `python` is run in a scratch folder, with `warily` on the
 path. A comment on the line before it may say what it needs: `<!-- needs: vm -->` for one that boots
-a machine, `<!-- needs: vectors -->` for one that reads genuine evidence. Other languages (`text`,
-`toml`, `json`) are shown, not run.
+a machine, `<!-- needs: vectors -->` for one that reads genuine evidence. With `shown`, the next `text` block must be what
+it prints. Other languages (`text`, `toml`, `json`) are shown, not run.
 """
 
 import os
@@ -19,6 +19,7 @@ from _pytest.mark.structures import ParameterSet
 from tests.conftest import ABSENT, REPOSITORY, vectors_folder
 
 FENCE = re.compile(r"(?:<!-- needs: ([a-z, ]+) -->\n)?```(sh|python)\n(.*?)```", re.DOTALL)
+SHOWN = re.compile(r"\s*```text\n(.*?)```", re.DOTALL)
 SLOW = 600
 
 
@@ -31,6 +32,7 @@ class Block:
     needs: frozenset[str]
     language: str
     text: str
+    shown: str | None
 
 
 def blocks() -> list[Block]:
@@ -41,7 +43,8 @@ def blocks() -> list[Block]:
         for match in FENCE.finditer(content):
             needs = frozenset((match[1] or "").replace(",", " ").split())
             line = content[: match.start()].count("\n") + 1
-            found.append(Block(page, line, needs, match[2], match[3]))
+            shown = SHOWN.match(content, match.end()) if "shown" in needs else None
+            found.append(Block(page, line, needs, match[2], match[3], shown[1] if shown else None))
     return found
 
 
@@ -75,3 +78,5 @@ def test_the_block_runs(block: Block, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{block.text}\n--- said:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+    if "shown" in block.needs:
+        assert done.stdout == block.shown
