@@ -2,8 +2,8 @@
 
 A fenced block whose language is `sh` or `python` is run in a scratch folder, with `warily` on the
 path. A comment on the line before it may say what it needs: `<!-- needs: vm -->` for one that boots
-a machine, `<!-- needs: vectors -->` for one that reads genuine evidence. With `shown`, the next `text` block must be what
-it prints. Other languages (`text`, `toml`, `json`) are shown, not run.
+a machine, `<!-- needs: vectors -->` for one that reads genuine evidence. With `shown`, the next `text`
+block must be what it prints. Other languages (`text`, `toml`, `json`) are shown, not run.
 """
 
 import os
