@@ -38,8 +38,9 @@ def access(run: "Run", unit: Unit, *, write: bool) -> None:
 
 
 def _regions(run: "Run", slot: Slot) -> list[Region]:
+    """What the name may be: a method's own region, which nobody else declares, lies where this run has put it."""
     state = run.state
-    if state is not None and slot in state.regions:
+    if state is not None and slot in state.regions and slot.node.dynamic and len(slot.regions) == 1:
         return [state.regions[slot]]
     return list(slot.regions.values())
 

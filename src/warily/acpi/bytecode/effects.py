@@ -25,6 +25,7 @@ def call(run: "Run", term: Term) -> Value:
     known = False
     for slot in slots:
         run.watch(slot)
+        run.machine.step(len(slot.methods))
         for method in list(slot.methods.values()):
             known = True
             result = join(result, run.machine.call(run.context, method, args, run.loop))

@@ -96,7 +96,8 @@ class Judge:
         lo, hi = bounds(event.address)
         hits = [hit for span in spans if (hit := self._memory.first_overlap(span)) is not None]
         dynamic = known is None or len(known) > 1
-        if known is None and hi - lo >= _ANYWHERE:
+        unbounded = known is None and hi - lo >= _ANYWHERE
+        if unbounded:
             yield "MEM_DYNAMIC_ADDR", f"{_what(event)}: no bound on the address is known"
             yield f"MEM_{verb}", f"{_what(event)}: any address"
         elif dynamic and hits:
@@ -104,7 +105,7 @@ class Judge:
         if hits:
             yield f"MEM_RAM_{verb}", f"{_what(event)}: memory at {hits[0]}"
             yield from self._straddles(event.region)
-        if event.kind == "write":
+        if event.kind == "write" and not unbounded:
             yield from self._registers(event, spans)
 
     def _registers(self, event: Event, spans: Sequence[Range]) -> Iterator[tuple[str, str]]:

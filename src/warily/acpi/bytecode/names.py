@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _MAX_CHAIN: Final = 6
 """References to references, and index fields over index fields."""
+_MAX_TEXT: Final = 128
 _WIDTHS: Final = {1: 1, 2: 2, 3: 4, 4: 8}
 _OPAQUE: Final = frozenset(
     {"Device", "Processor", "PowerResource", "ThermalZone", "Mutex", "Event", "Scope", "OperationRegion"}
@@ -220,7 +221,7 @@ def convert(run: "Run", each: Thing, depth: int) -> Value:
 
 def hexadecimal(text: str) -> int:
     """The number that a string's leading hexadecimal digits write."""
-    digits = text.strip().lower().removeprefix("0x")
+    digits = text[:_MAX_TEXT].strip().lower().removeprefix("0x")
     count = 0
     while count < len(digits) and digits[count] in "0123456789abcdef":
         count += 1

@@ -142,7 +142,7 @@ def to_integer(run: "Run", term: Term) -> Value:
 
 
 def _parsed(text: str) -> int:
-    text = text.strip().lower()
+    text = text[:_MAX_TEXT].strip().lower()
     base = _HEX if text.startswith("0x") else 10
     digits = text.removeprefix("0x") if base == _HEX else text
     allowed = "0123456789abcdef"[:base]

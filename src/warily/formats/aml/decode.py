@@ -14,7 +14,7 @@ from typing import Final
 from warily.formats.acpi_table import HEADER_SIZE, AcpiTable
 from warily.formats.aml.namespace import Definition, Namespace, Node
 from warily.formats.aml.opcodes import BY_CODE, BY_NAME, CALL, Op
-from warily.formats.aml.stream import NAME_STARTS, NULL_NAME, Stream
+from warily.formats.aml.stream import NAME_STARTS, Stream
 from warily.formats.aml.terms import ONES, AmlError, FieldUnit, NamePath, Operand, Register, Term
 
 BYTECODE: Final = ("DSDT", "SSDT", "PSDT", "OSDT")
@@ -151,7 +151,9 @@ class _Decoder:
             self._read_all()
         except AmlError as error:
             self._salvage()
-            return error
+            if stream.overrun is None or error.fault == "TRUNCATED":
+                return error
+        # With a length that leaves the table, other errors follow from it.
         if stream.overrun is not None:
             return AmlError("PKGLENGTH", stream.overrun, "the package leaves the table")
         return None
@@ -160,7 +162,7 @@ class _Decoder:
         """What was read of the terms that were open when an error came, closed as they are."""
         while len(self._stack) > 1:
             frame = self._stack.pop()
-            if frame.args and frame.op.packaged:
+            if frame.listing:
                 self._give(self._stack[-1], Term(frame.op, frame.offset, tuple(frame.args), tuple(frame.body)))
 
     def _read_all(self) -> None:
@@ -206,7 +208,7 @@ class _Decoder:
 
     def _named(self, frame: _Frame, kind: str, at: int) -> None:
         name = self._stream.name()
-        if kind in "gPr":
+        if kind in "gPr" or not name.parts:
             self._give(frame, name)
             return
         method = self._names.method(frame.scope, name)
@@ -300,6 +302,8 @@ class _Decoder:
         frame.scope = node
 
     def _define(self, frame: _Frame, name: NamePath) -> Node:
+        if not name.parts:
+            raise AmlError("NAME", frame.offset, f"{frame.op.name} defines no name")
         node = self._names.declare(frame.scope, name, frame.offset)
         if node.kind is None or node.kind == "External" or frame.op.name == "Method":
             node.kind = frame.op.name
@@ -325,7 +329,7 @@ class _Decoder:
     def _register(self, frame: _Frame, scope: Node, term: Term) -> None:
         at = {"Alias": 1, **_NAMING}.get(frame.op.name, 0)
         name = term.args[at]
-        if not isinstance(name, NamePath) or name == NULL_NAME:
+        if not isinstance(name, NamePath) or not name.parts:
             raise AmlError("NAME", frame.offset, f"{frame.op.name} defines no name")
         node = self._names.declare(scope, name, frame.offset)
         if frame.op.name == "External":

@@ -36,8 +36,10 @@ def _read(text: str) -> Iterator[tuple[str, str, str]]:
         found = _STATEMENT.match(line)
         if found:
             kind, rest = found.groups()
+            while rest.count("(") >= rest.count(")") and kind.startswith("Create"):
+                rest += next(lines)
             words = _words(rest)
-            name = words[-1] if kind == "Alias" or kind.startswith("Create") else words[0]
+            name = _last(rest) if kind == "Alias" or kind.startswith("Create") else words[0]
             around = ".".join(each for each in stack if each)
             yield kind, f"{around}:{name}", words[1] if kind == "Method" else ""
             opening = name if kind in _SCOPES else None
@@ -54,7 +56,12 @@ _SCOPES = frozenset({"Scope", "Device", "Method", "PowerResource", "Processor", 
 
 def _words(rest: str) -> list[str]:
     """The operands that stand on the first line."""
-    return [each.strip() for each in rest.split(")")[0].split(",")]
+    return [each.strip() for each in rest.split(")", 1)[0].split(",")]
+
+
+def _last(rest: str) -> str:
+    """The last operand of a statement on one line."""
+    return re.split(r"[ ,(]+", rest.rstrip().removesuffix(")"))[-1]
 
 
 def named(terms: tuple[Operand, ...]) -> list[tuple[str, str, str]]:
@@ -75,7 +82,9 @@ def named(terms: tuple[Operand, ...]) -> list[tuple[str, str, str]]:
             flags = each.args[1] if kind == "Method" else 0
             assert kind != "Method" or isinstance(flags, int)
             arity = str(flags & 7) if isinstance(flags, int) and kind == "Method" else ""
-            found.append((kind, f"{'.'.join(around)}:{name}", arity))
+            if not str(name).startswith("_T_"):
+                # iasl shows Switch instead of the names that it was compiled to.
+                found.append((kind, f"{'.'.join(around)}:{name}", arity))
             inner = (*around, str(name)) if kind in _SCOPES else around
         waiting.extend((one, inner) for one in reversed((*each.args, *each.body)) if isinstance(one, Term))
     return found
