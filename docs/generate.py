@@ -15,19 +15,22 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
+ATTACKS: Final = ROOT / "docs" / "attacks.json"
 NOTE: Final = "<!-- Made by docs/generate.py from the code. Do not edit. -->"
 WIDTH: Final = "80"
 
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from docs import sources  # noqa: E402  # found by the line above when this file is run as a script
+from docs import manifest_schema, sources  # noqa: E402  # found by the line above when this file is run as a script
 from warily import errors  # noqa: E402  # likewise
+from warily.adversary.catalogue import catalogue  # noqa: E402  # likewise
 from warily.cli.main import VERBS, overview, parser_for  # noqa: E402  # likewise
 from warily.formats import _layout  # noqa: E402  # likewise
 from warily.image import command_line, declare, settings  # noqa: E402  # likewise
 from warily.image.settings import REQUIRED, Kind, Setting  # noqa: E402  # likewise
 from warily.release.decide import Reason  # noqa: E402  # likewise
+from warily.release.signing import PREDICATE_TYPE, STATEMENT_TYPE  # noqa: E402  # likewise
 from warily.service import appraise  # noqa: E402  # likewise
 
 
@@ -200,8 +203,30 @@ def manifest() -> str:
         "What an image is made of, and what hardware will report of it.\n"
         "`manifest.json` is canonical JSON: sorted keys, no spaces, UTF-8; the same manifest gives the same bytes.\n"
         "`manifest.dsse.json` is the same as predicate of an in-toto statement, in a DSSE envelope, signed with the\n"
-        "owner's Ed25519 key. Unknown members are errors; the schema's number changes when members do.",
+        "owner's Ed25519 key. Unknown members are errors; the schema's number changes when members do.\n"
+        "[The JSON Schema](manifest.schema.json) says the same to programs, and `$defs.statement` what is signed.",
         table(("member", "is", "means"), rows),
+        "## What is signed",
+        "The envelope is DSSE (`payloadType`, `payload`, `signatures`), and the signature is Ed25519 over its\n"
+        "pre-authentication encoding: any tool that verifies in-toto attestations can. A key is named by the SHA-256\n"
+        "of its 32 bytes.",
+        table(
+            ("member of the statement", "is"),
+            (
+                ("`_type`", code(STATEMENT_TYPE)),
+                (
+                    "`subject[]`",
+                    "`name` and `digest.sha256` of the image's files: all ingredients, the SBOM too",
+                ),
+                ("`predicateType`", code(PREDICATE_TYPE)),
+                ("`predicate`", "the manifest"),
+            ),
+        ),
+        "## For a shape that nobody wrote down",
+        "SNP: `launches` has the register after the firmware and what follows; kernel, initrd and command line are\n"
+        "ingredients. TDX: `registers` without a shape have MRTD, `events` lead to RTMR0 to RTMR2. An event without a\n"
+        "digest is the host's: its register stays open until somebody brings the bytes or a log.\n"
+        "`warily manifest predict` computes all of it.",
         "An example, with digests of nothing in particular:",
         f"```json\n{json.dumps(shown, indent=2)}\n```",
     )
@@ -247,6 +272,37 @@ def _kind(kind: type) -> str:
     return "" if kind in (int, bytes) else code(kind.__name__)
 
 
+def attacks() -> str:
+    """attacks.md: what `warily attack` said of the example, and what it cannot mount."""
+    run = json.loads(ATTACKS.read_text())
+    rows = [
+        (code(row["id"]), f"{row['title']} ({', '.join(row['catalogue'])})", row["control"] or "", row["verdict"])
+        for row in run
+    ]
+    seen = [
+        f"**{code(row['id'])}**\n\n* control, {row['control']}: {_text(row['control_evidence'])}\n"
+        f"* image, {row['verdict']}: {_text(row['evidence'])}"
+        for row in run
+    ]
+    others = [(row.id, row.name, row.component, row.why_not) for row in catalogue() if row.why_not]
+    return page(
+        "Attacks",
+        "What became of each attack in one run of `warily attack examples/ledger --json`, whose output is\n"
+        "[attacks.json](../attacks.json). The control is a plain Debian machine: an attack that fails there proves\n"
+        "nothing. Numbers in brackets are rows of the catalogue, `src/warily/data/attacks.tsv`.",
+        table(("attack", "what the host does", "control", "image"), rows),
+        "## What was seen",
+        *seen,
+        "## What is not mounted, and why",
+        table(("", "attack", "component", "why"), others),
+    )
+
+
+def _text(evidence: str) -> str:
+    """Evidence as Markdown that shows it as it is."""
+    return f"`{evidence.replace('`', chr(39))}`"
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "checks.md": checks,
     "errors.md": error_page,
@@ -254,8 +310,10 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "warily.toml.md": declaration,
     "warily.schema.json": schema,
     "manifest.md": manifest,
+    "manifest.schema.json": lambda: json.dumps(manifest_schema.schema(), indent=2) + "\n",
     "binding.md": lambda: page(*sources.binding(table)),
     "formats.md": formats,
+    "attacks.md": attacks,
 }
 
 

@@ -18,12 +18,16 @@ from warily.core.manifest import (
     VerityRoot,
     VolumeSpec,
 )
-from warily.core.shape_rules import EventRule, LaunchRule
+from warily.core.ranges import Range
+from warily.core.shape_rules import EventRule, LaunchRule, TdMemory
+from warily.explain import by_manifest
 from warily.formats.cmw import Record
 from warily.formats.ovmf import Section, SectionType
 from warily.formats.volume_descriptor import KERNEL_CIPHER
+from warily.publish import logged
 from warily.release import binding as construction
 
+MANIFESTS: Final = "Signed manifests (--manifest, --log-proof)"
 SOURCE: Final = Path(construction.__file__).resolve().parent.parent
 ANYTHING: Final = "…"
 
@@ -54,7 +58,13 @@ def platforms() -> list[PlatformChecks]:
         module = importlib.import_module(f"warily.verify.{entry.name}") if entry.ispkg else None
         if module is not None and hasattr(module, "checks"):
             found.append(PlatformChecks(module.PLATFORM, module.checks(), frozenset(module.RULES)))
+    manifests = [*((check, _sentence(says)) for check, says in logged.CHECKS.items()), *by_manifest.checks()]
+    found.append(PlatformChecks(MANIFESTS, manifests, frozenset(check for check, _ in manifests)))
     return found
+
+
+def _sentence(says: str) -> str:
+    return f"{says[0].upper()}{says[1:]}."
 
 
 def said_by(kinds: tuple[str, ...], *packages: str) -> list[Said]:
@@ -129,10 +139,10 @@ MANIFEST_MEMBERS: Final = {
     "shape.memory": "in bytes",
     "shape.cpu": "QEMU's CPU model for SNP, whose signature is measured",
     "platforms[]": "where the image may run",
-    "registers[]": "what hardware will report; none for `tdx` in this version",
+    "registers[]": "what hardware will report of shapes that were foreseen; the rules below give those of any other",
     "registers[].platform": "on which platform",
     "registers[].register": "in which register",
-    "registers[].when": "for which shape: names and values, all text",
+    "registers[].when": "for which shape: names and values, all text; empty: for any. `variant` names a kind of host",
     "registers[].value": "what it will hold, hexadecimal",
     "volumes[]": "the persistent volumes, in the order of their PCI slots",
     "volumes[].name": "as declared",
@@ -156,15 +166,20 @@ MANIFEST_MEMBERS: Final = {
     "launches[].hashes_offset": "where in its page the table of kernel hashes begins",
     "launches[].reset_eip": "where processors other than the first start; 0: there can be no other",
     "launches[].features": "SEV_FEATURES",
-    "events[]": "how PCRs and RTMRs follow: what extends them, in this order; none in this version",
+    "events[]": "how RTMRs follow: what extends them, in this order",
     "events[].platform": "on which platform",
     "events[].register": "the PCR index; TDX has an RTMR for each",
     "events[].type": "the TCG event type",
     "events[].name": "what it is",
     "events[].ingredient": "what decides it",
     "events[].digests": "what extends the register, by hash algorithm, hexadecimal",
-    "events[].because": "why there is no digest, where there is none",
-    "events[].when": "for which shapes: names and values, all text; empty: for all",
+    "events[].because": "why there is no digest, where there is none; else why the event is of certain shapes alone",
+    "events[].when": "for which shapes: `vcpus`, `cpu`, `memory`, `qemu`, `host`, with a value or `LOW..HIGH`: at "
+    "least LOW and below HIGH; empty: for all",
+    "events[].td_hob.gpa": "where the hand-off block list of a TD begins; it is computed for a size of memory",
+    "events[].td_hob.accepted[]": "memory that is accepted before the start, as the firmware's metadata says",
+    "events[].td_hob.accepted[].start": "where it begins",
+    "events[].td_hob.accepted[].end": "where it ends",
 }
 
 
@@ -224,6 +239,17 @@ def example_manifest() -> Manifest:
             ),
         ),
         events=(
+            EventRule(
+                platform=Platform.TDX,
+                register=1,
+                type=0x8000000B,
+                name="TD HOB",
+                ingredient="memory",
+                digests={},
+                because="",
+                when={},
+                td_hob=TdMemory(hob=0x809000, accepted=(Range(0x809000, 0x80B000), Range(0x810000, 0x820000))),
+            ),
             EventRule(
                 platform=Platform.TDX,
                 register=9,

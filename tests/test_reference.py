@@ -9,13 +9,19 @@ from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from referencing import Registry, Resource
 
 from docs import generate, sources
 from tests.conftest import REPOSITORY
+from tests.measure.test_shapes import MANIFEST as SNP
+from tests.measure.test_td_rules import MADE
 from warily import errors
 from warily.cli.main import VERBS
 from warily.core.manifest import Manifest
+from warily.formats.dsse import Envelope
 from warily.image.settings import SETTINGS
+from warily.release.signing import sign_manifest
 from warily.service import appraise
 from warily.verify import snp
 
@@ -80,6 +86,21 @@ def test_the_example_manifest_is_one() -> None:
     shown = json.loads(page.split("```json\n")[1].split("```")[0])
     assert Manifest.decode(json.dumps(shown).encode()) == sources.example_manifest()
     assert [name for name, _ in sources.members(shown)] == list(sources.MANIFEST_MEMBERS)
+
+
+def test_the_schema_of_manifests_accepts_what_is_written_and_refuses_the_rest() -> None:
+    schema = json.loads((REFERENCE / "manifest.schema.json").read_text())
+    for made in (sources.example_manifest(), MADE, SNP):
+        jsonschema.validate(made.as_json(), schema)
+        opened = Envelope.decode(sign_manifest(made, Ed25519PrivateKey.generate()))
+        registry = Registry().with_resource(schema["$id"], Resource.from_contents(schema))
+        statement = {"$schema": schema["$schema"], "$ref": f"{schema['$id']}#/$defs/statement"}
+        jsonschema.validate(json.loads(opened.payload), statement, registry=registry)
+    changes: list[dict[str, object]] = [{"more": 1}, {"schema": "warily/manifest/1"}, {"grantor": "00"}]
+    changes.append({"registers": [{}]})
+    for change in changes:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(MADE.as_json() | change, schema)
 
 
 @pytest.mark.parametrize("vector", sources.VECTORS, ids=lambda vector: vector.name)

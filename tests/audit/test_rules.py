@@ -132,10 +132,11 @@ FORTRESS = Facts(
         "init_on_alloc=1",
         "edd=off",
         "warily.root=ab",
+        "warily.devices=declared",
         "debugfs=off",
     ),
     root=Files({"usr/bin/program": b"", "etc/machine-id": b"uninitialized\n"}),
-    initrd=Files({"init": b"", "usr/lib/warily/warily/guest/init.py": b""}),
+    initrd=Files({"init": b"", "usr/lib/warily/warily/guest/devices.py": b""}),
 )
 
 

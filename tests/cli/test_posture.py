@@ -205,7 +205,9 @@ def broker(tmp_path: Path) -> Iterator[Ready]:
         state=state,
         host="127.0.0.1",
         port=0,
-        trust=Trust(manifests=(MANIFEST,), rehearsal_roots=frozenset({sha256(forge.ark()).digest()})),
+        trust=Trust(
+            manifests=(MANIFEST,), rehearsal_roots=frozenset({sha256(forge.ark()).digest()}), unknown_devices=True
+        ),
         passphrase=b"a passphrase of this test",
         grantor=GRANTOR,
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import example_project
 from warily.core import built
 from warily.core.declaration import Platform
 from warily.core.manifest import Manifest
@@ -25,7 +26,6 @@ from warily.launch.runner import Machine, choose_ports, pipe_command
 from warily.up.broker import Broker, Operator, passphrase_file
 
 pytestmark = pytest.mark.vm
-EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "ledger"
 BOOT = 180.0  # seconds; an emulated guest on a busy machine is slow
 OUTCOME = r"warily: refused: |warily: volume \S+ is |Kernel panic"
 Change = Callable[[list[str]], list[str]]
@@ -104,9 +104,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     folder = tmp_path_factory.mktemp("boot")
     project = folder / "project"
     project.mkdir()
-    for name in ("warily.toml", "ledger.py", "warily.lock"):
-        if (EXAMPLE / name).exists():
-            shutil.copy(EXAMPLE / name, project / name)
+    example_project.copy_to(project)
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("WARILY_KEYS", str(folder / "keys"))

@@ -1,8 +1,6 @@
 """What the guest says of its kernel, from the kernel's own texts."""
 
-from pathlib import Path
-
-from warily.guest.state import devices, listeners, lockdown
+from warily.guest.state import listeners, lockdown
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -27,11 +25,3 @@ def test_the_mode_of_lockdown_is_the_one_in_brackets() -> None:
     assert lockdown("none integrity [confidentiality]") == "confidentiality"
     assert lockdown("[none] integrity confidentiality") == "none"
     assert lockdown("") == "none"
-
-
-def test_devices_are_listed_with_their_drivers(tmp_path: Path) -> None:
-    bus = tmp_path / "pci" / "devices"
-    (bus / "0000:00:10.0").mkdir(parents=True)
-    (bus / "0000:00:1f.0").mkdir()
-    (bus / "0000:00:10.0" / "driver").symlink_to("../../drivers/virtio-pci")
-    assert devices(tmp_path) == (("pci/0000:00:10.0 virtio-pci",), ("pci/0000:00:1f.0",))

@@ -12,6 +12,7 @@ WORDS = {
     "salt": "cd" * 32,
     "blocks": "14600",
     "hash": "sha256",
+    "devices": "declared",
     "grantor": "ef" * 32,
 }
 
@@ -59,6 +60,8 @@ def test_an_unknown_word_is_refused(word: str) -> None:
         ("blocks", "٣"),
         ("hash", "sha1"),
         ("hash", ""),
+        ("devices", "all"),
+        ("devices", ""),
         ("grantor", "ef" * 33),
     ],
 )

@@ -18,6 +18,8 @@ from warily.host.progress import SILENT
 from warily.image import declare, lock
 from warily.image.build import build
 from warily.image.lock import digest_of
+from warily.measure.shapes import Shape, recompute
+from warily.measure.tdx import TdxLaunch, predict
 from warily.release.signing import verify_manifest
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "ledger"
@@ -72,6 +74,26 @@ def test_the_manifest_names_what_is_there_and_is_signed(image: Path) -> None:
         found = [entry for entry in manifest.registers if entry.platform is platform]
         assert [entry.when["vcpus"] for entry in found] == [str(count) for count in range(1, 65)]
         assert len({entry.value for entry in found}) == 64
+
+
+@pytest.mark.vm
+@pytest.mark.parametrize(("memory", "qemu"), [(1 << 30, None), (16 << 30, (10, 1))])
+def test_the_manifest_predicts_a_td_of_any_shape(image: Path, memory: int, qemu: tuple[int, int] | None) -> None:
+    manifest = Manifest.decode((image / built.MANIFEST).read_bytes())
+    launch = TdxLaunch(
+        firmware=(image / built.FIRMWARE_TDX).read_bytes(),
+        memory=memory,
+        vcpus=2,
+        kernel=(image / built.KERNEL).read_bytes(),
+        initrd=(image / built.INITRD).read_bytes(),
+        command_line=manifest.command_line.encode(),
+        qemu=qemu,
+    )
+    whole = predict(launch).registers
+    found = recompute(manifest, Platform.TDX, Shape(vcpus=2, cpu="", memory=memory, qemu=qemu)).registers
+    assert found == {name: value for name, value in whole.items() if name != "rtmr3"}
+    assert {"mrtd", "rtmr1", "rtmr2"} <= set(found)
+    assert len(manifest.encode()) < 1 << 16
 
 
 @pytest.mark.vm

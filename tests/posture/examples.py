@@ -7,7 +7,8 @@ from warily.core.appraisal import Appraisal
 from warily.core.declaration import Platform
 from warily.core.finding import passed
 from warily.core.manifest import Ingredient, Manifest, PortSpec, PredictedRegister, VerityRoot, VolumeSpec
-from warily.formats.guest_state import GuestState
+from warily.formats import guest_config
+from warily.formats.guest_state import Device, GuestState
 from warily.formats.volume_descriptor import KERNEL_CIPHER
 from warily.posture.facts import Facts, Release
 from warily.verify.snp import PLATFORM, REQUIRED
@@ -23,7 +24,7 @@ MANIFEST = Manifest(
     source_date_epoch=1757000000,
     ingredients=(Ingredient(role="kernel", name="vmlinuz", size=7, sha256=bytes(32)),),
     command_line="quiet initcall_blacklist=acpi_init acpi_no_static_ssdt"
-    f" warily.root={ROOT.hex()} warily.grantor={bytes(32).hex()}",
+    f" warily.root={ROOT.hex()} warily.devices=declared warily.grantor={bytes(32).hex()}",
     root=VerityRoot(algorithm="sha256", root_hash=ROOT, salt=bytes(32), data_blocks=5, block_size=4096),
     cpus=2,
     memory=1 << 30,
@@ -38,6 +39,16 @@ MANIFEST = Manifest(
     grantor=bytes(32),
 )
 
+
+def plugged_in(*, rehearsal: bool) -> tuple[Device, ...]:
+    """The chipset, and the declared devices of an image with one volume, bound as they should be."""
+    chipset = [Device(at=at, identity=identity) for at, identity in sorted(guest_config.CHIPSET)]
+    declared = guest_config.declared(1, rehearsal=rehearsal)
+    functions = [Device(at=f"pci/{d.address}", identity=d.identity, driver="virtio-pci") for d in declared]
+    behind = [Device(at=f"virtio/{d.address}", identity=d.kind, driver=d.driver) for d in declared]
+    return (*chipset, *functions, *behind)
+
+
 STATE = GuestState(
     kernel="6.12.48+deb13-cloud-amd64",
     command_line=MANIFEST.command_line,
@@ -47,19 +58,9 @@ STATE = GuestState(
     hibernation=False,
     swaps=0,
     root_is_verity=True,
-    devices=(
-        "pci/0000:00:07.0 virtio-pci",
-        "pci/0000:00:08.0 virtio-pci",
-        "pci/0000:00:10.0 virtio-pci",
-        "pci/0000:00:11.0 virtio-pci",
-        "pci/0000:00:12.0 virtio-pci",
-        "virtio/virtio0 virtio_net",
-        "virtio/virtio1 virtio_console",
-        "virtio/virtio2 virtio_blk",
-        "virtio/virtio3 virtio_blk",
-        "virtio/virtio4 virtio_blk",
-    ),
-    unbound=(),
+    devices=plugged_in(rehearsal=False),
+    released=(),
+    autoprobe=(),
     listening=("0.0.0.0:8080",),
     modules=("virtio_blk", "virtio_net"),
 )
@@ -96,7 +97,7 @@ REHEARSAL = Facts(
     appraisal=appraisal(rehearsal=True),
     at=AT,
     manifest=MANIFEST,
-    state=STATE,
+    state=replace(STATE, devices=plugged_in(rehearsal=True)),
     release=replace(RELEASE, verifier_apart=False),
 )
 NOTHING = Facts(

@@ -31,8 +31,8 @@ REHEARSAL_TEXT = """\
     assumed of: whoever administers the broker
   network        ○ exposed            ○ exposed            ○ exposed
     port 8080 speaks plain TCP: the host reads and may change all of it
-  devices        ◐ detected E1        ◐ detected E1        ◐ detected E1
-    10 bound, each expected; no driver can be loaded any more
+  devices        ● excluded E2        ● excluded E2        ● excluded E2
+    10 bound, each declared; nothing unknown is plugged in
   attestation    ◇ assumed E2         ◇ assumed E2         ◇ assumed E2
     nonce, launch and signed manifest lead to root b0b1b2b3…
     assumed of: the holder of the rehearsal key
@@ -45,16 +45,16 @@ REHEARSAL_TEXT = """\
     addresses in the host's static tables are used as they stand
     the memory map and SMBIOS are the host's word
   storage
-    an older copy of a whole volume can be put back: that is not detected
+    after a crash, older blocks of a volume can be put back unnoticed
     where, when and how much is written can be seen
     the broker that keeps the volume keys runs where this adversary rules
   network
     no channel to the workload is tied to this evidence
     sizes and times of all packets can be seen
   devices
-    a device added after the sample is not seen until the next one
-    built-in drivers bind before anything can look: no allow-list stops them
-    answers, interrupts and timing of each device are the host's
+    answers, interrupts and timing of each declared device are the host's
+    virtio-pci reads an undeclared virtio device at boot, and is then sent away
+    console, clock and timers of the chipset are the host's, and on no list
   attestation
     the anchor is a rehearsal key: whoever holds it can sign any report
     what is in evidence ends with the launch: no log of later events

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.posture.examples import AT, HARDWARE, MANIFEST, NOTHING, REHEARSAL, RELEASE, STATE
+from tests.posture.examples import AT, HARDWARE, MANIFEST, NOTHING, REHEARSAL, RELEASE, STATE, plugged_in
 from warily.core.finding import Finding, Outcome
 from warily.core.manifest import VolumeSpec
+from warily.formats.guest_state import Device
 from warily.posture.cell import Adversary, Cell, Component, Grade, State, clip
 from warily.posture.facts import FRESH_FOR, STALE_FOR, Facts
 from warily.posture.grade import RULES, grade
@@ -18,6 +19,7 @@ from warily.posture.grade import RULES, grade
 C, S = Component, State
 HYPERVISOR, ADMIN, OPERATOR = Adversary
 MICROSECOND = timedelta(microseconds=1)
+STRANGE = "pci/0000:00:1d.0 8086:100e:020000 e1000"
 
 
 def states(facts: Facts, adversary: Adversary = OPERATOR) -> dict[Component, State]:
@@ -47,13 +49,13 @@ def test_hardware_with_full_facts() -> None:
         C.FIRMWARE: S.EXCLUDED,
         C.STORAGE: S.EXCLUDED,
         C.NETWORK: S.EXPOSED,
-        C.DEVICES: S.DETECTED,
+        C.DEVICES: S.EXCLUDED,
         C.ATTESTATION: S.EXCLUDED,
         C.RUNTIME: S.ASSUMED,
     }
     assert cell(HARDWARE, C.MEMORY).grade is Grade.E5
     assert cell(HARDWARE, C.ATTESTATION).grade is Grade.E4
-    assert cell(HARDWARE, C.DEVICES).grade is Grade.E1
+    assert cell(HARDWARE, C.DEVICES).grade is Grade.E2
 
 
 def test_a_rehearsal_exposes_memory_and_grades_the_rest_as_software() -> None:
@@ -62,7 +64,7 @@ def test_a_rehearsal_exposes_memory_and_grades_the_rest_as_software() -> None:
         C.FIRMWARE: S.EXCLUDED,
         C.STORAGE: S.EXCLUDED,
         C.NETWORK: S.EXPOSED,
-        C.DEVICES: S.DETECTED,
+        C.DEVICES: S.EXCLUDED,
         C.ATTESTATION: S.ASSUMED,
         C.RUNTIME: S.ASSUMED,
     }
@@ -154,6 +156,11 @@ def sampled(**changes: object) -> Facts:
     return replace(HARDWARE, state=replace(STATE, **changes))  # type: ignore[arg-type]  # fields by name
 
 
+def plugged(*texts: str) -> Facts:
+    """The hardware machine with these devices as well."""
+    return sampled(devices=(*STATE.devices, *map(Device.parse, texts)))
+
+
 def test_network_names_a_listener_the_manifest_does_not() -> None:
     strange = cell(sampled(listening=("127.0.0.1:5", "[::]:22")), C.NETWORK)
     assert (strange.state, strange.grade) == (S.EXPOSED, Grade.E1)
@@ -167,9 +174,18 @@ def test_network_of_an_image_without_ports_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("facts", "state"),
     [
-        (sampled(devices=(*STATE.devices, "pci/0000:00:1d.0 virtio-pci")), S.EXPOSED),
-        (sampled(devices=(*STATE.devices, "pci/0000:00:07.0 e1000")), S.EXPOSED),
-        (sampled(devices=(*STATE.devices, "virtio/virtio9 virtio_rng")), S.EXPOSED),
+        (HARDWARE, S.EXCLUDED),
+        (plugged("pci/0000:00:1d.0 1af4:1042:010000 virtio-pci"), S.EXPOSED),
+        (plugged("pci/0000:00:13.0 1af4:1042:010000 virtio-pci"), S.EXPOSED),
+        (plugged("pci/0000:00:07.0 1af4:1041:020000 e1000"), S.EXPOSED),
+        (plugged("pci/0000:00:07.0 8086:100e:020000 virtio-pci"), S.EXPOSED),
+        (plugged("pci/0000:01:07.0 1af4:1041:020000 virtio-pci"), S.EXPOSED),
+        (plugged("virtio/0000:00:1d.0 1af4:0004 virtio_rng"), S.EXPOSED),
+        (plugged("virtio/0000:00:08.0 1af4:0003 virtio_console"), S.EXPOSED),
+        (plugged("pci/0000:00:1d.0 8086:100e:020000"), S.EXCLUDED),
+        (sampled(autoprobe=("pci",)), S.DETECTED),
+        (of_image(command_line=MANIFEST.command_line.replace(" warily.devices=declared", "")), S.DETECTED),
+        (replace(REHEARSAL, state=STATE), S.EXCLUDED),
         (sampled(modules_disabled=False), S.EXPOSED),
         (replace(HARDWARE, state=None), S.UNKNOWN),
         (replace(HARDWARE, release=replace(RELEASE, answered=AT - FRESH_FOR - MICROSECOND)), S.ASSUMED),
@@ -180,6 +196,13 @@ def test_network_of_an_image_without_ports_is_unknown() -> None:
 )
 def test_devices(facts: Facts, state: State) -> None:
     assert cell(facts, C.DEVICES).state is state
+
+
+def test_an_unknown_device_that_nothing_drives_is_named() -> None:
+    found = cell(plugged("pci/0000:00:1d.0 8086:100e:020000"), C.DEVICES)
+    assert "1 unknown ones are left without a driver" in found.because
+    assert found.still_open[0].startswith("pci/0000:00:1d.0 8086:100e:020000 ")
+    assert "nothing unknown" in cell(HARDWARE, C.DEVICES).because
 
 
 @pytest.mark.parametrize(
@@ -310,18 +333,21 @@ weakenings: st.SearchStrategy[Weakening] = st.one_of(
 
 flags = st.booleans()
 sampled_states = st.builds(
-    lambda latches, extra, devices, listening: replace(
+    lambda latches, extra, devices, autoprobe, bound, listening: replace(
         STATE,
         modules_disabled=latches[0],
         kexec_disabled=latches[1],
         root_is_verity=latches[2],
         swaps=extra,
-        devices=devices,
+        devices=devices if bound else tuple(replace(device, driver="") for device in devices),
+        autoprobe=autoprobe,
         listening=listening,
     ),
     st.tuples(flags, flags, flags),
     st.integers(0, 1),
-    st.sampled_from([STATE.devices, (*STATE.devices, "pci/0000:00:1d.0 e1000"), ()]),
+    st.sampled_from([STATE.devices, plugged_in(rehearsal=True), (*STATE.devices, Device.parse(STRANGE)), ()]),
+    st.sampled_from([(), ("pci", "virtio")]),
+    st.booleans(),
     st.sampled_from([STATE.listening, ("[::]:22",), ()]),
 )
 manifests = st.builds(

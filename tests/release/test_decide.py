@@ -33,7 +33,7 @@ def blank(name: str = "data") -> Volume:
 def initialised(name: str = "data") -> Volume:
     asked = registry.ask(blank(name), identity=IDENTITY, session="zero", now=0)
     assert isinstance(asked, ToInitialise)
-    done = registry.confirm(asked.volume, session="zero", descriptor=b"d" * 32)
+    done = registry.confirm(asked.volume, session="zero", descriptor=b"d" * 32, epoch=1)
     assert isinstance(done, Confirmed)
     return done.volume
 

@@ -25,7 +25,7 @@ from warily.formats.tsm_report import TsmReport
 from warily.launch.rehearsal_keys import CPUID, LEVELS, Hierarchy
 from warily.release.binding import HARDWARE, digest_without, report_data
 from warily.release.grant import open_grant
-from warily.release.messages import AttestRequest, Confirmation, Grant, LeaseAnswer, LeaseCall
+from warily.release.messages import AttestRequest, Confirmation, Grant, LeaseAnswer, LeaseCall, Sealing
 from warily.release.wrap import Kek
 from warily.service.app import create_app
 from warily.service.appraise import Trust
@@ -39,6 +39,7 @@ KEK = Kek(b"key-encryption key of the tests!")
 IDENTITY = sha256(b"identity.json").digest()
 DIGEST = b"\x22" * 48
 DESCRIPTOR = sha256(b"descriptor").digest()
+SEAL = sha256(b"all tags").digest()
 POLICY = 0x30000
 
 MANIFEST = Manifest(
@@ -74,14 +75,16 @@ STATE = GuestState(
     swaps=0,
     root_is_verity=True,
     devices=(),
-    unbound=(),
+    released=(),
+    autoprobe=(),
     listening=(),
     modules=(),
 )
 
 
-def trust() -> Trust:
-    return Trust(manifests=(MANIFEST,), rehearsal_roots=frozenset({sha256(forge.ark()).digest()}))
+def trust(*, unknown_devices: bool = True) -> Trust:
+    roots = frozenset({sha256(forge.ark()).digest()})
+    return Trust(manifests=(MANIFEST,), rehearsal_roots=roots, unknown_devices=unknown_devices)
 
 
 def chain() -> tuple[bytes, bytes, bytes]:
@@ -113,6 +116,7 @@ class Guest:
     volumes: tuple[str, ...] = ("data",)
     key: str = "vcek"
     keys: Hierarchy | None = None
+    state: GuestState = STATE
     report: Callable[[SnpReport], SnpReport] = same
     hardware: Callable[[TsmReport], TsmReport] = same
     evidence: Callable[[dict[str, cmw.Record]], dict[str, cmw.Record]] = same
@@ -124,7 +128,7 @@ class Guest:
         return self.session_key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
     def attestation(self, nonce: bytes) -> AttestRequest:
-        state = cmw.Record(media_type=guest_state.MEDIA_TYPE, value=STATE.encode())
+        state = cmw.Record(media_type=guest_state.MEDIA_TYPE, value=self.state.encode())
         records = {guest_state.LABEL: state}
         digest = digest_without(records, HARDWARE)
         bound = report_data(nonce=nonce, session_key=self.point, evidence_digest=digest)
@@ -214,12 +218,25 @@ class Lab:
         return guest.open(answer.json()["grant"], nonce)
 
     async def confirm(
-        self, grant: Grant, *, volume: str = "data", descriptor: bytes = DESCRIPTOR, key: bytes | None = None
+        self,
+        grant: Grant,
+        *,
+        volume: str = "data",
+        descriptor: bytes = DESCRIPTOR,
+        key: bytes | None = None,
+        epoch: int | None = None,
     ) -> httpx.Response:
+        begun = grant.volumes[0].epoch + 1 if epoch is None else epoch
         said = Confirmation.make(
-            session=grant.session, volume=volume, descriptor=descriptor, lease_key=key or grant.lease_key
+            session=grant.session, volume=volume, descriptor=descriptor, epoch=begun, lease_key=key or grant.lease_key
         )
         return await self.client.post("/v1/confirm", content=said.encode())
+
+    async def seal(self, grant: Grant, *, digest: bytes = SEAL, epoch: int, key: bytes | None = None) -> httpx.Response:
+        said = Sealing.make(
+            session=grant.session, volume="data", epoch=epoch, seal=digest, lease_key=key or grant.lease_key
+        )
+        return await self.client.post("/v1/seal", content=said.encode())
 
     async def lease(self, grant: Grant, count: int) -> LeaseAnswer:
         call = LeaseCall.make(session=grant.session, count=count, lease_key=grant.lease_key)

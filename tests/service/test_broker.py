@@ -9,10 +9,11 @@ from typing import Any, Protocol
 
 import pytest
 
-from tests.service.forge_guest import DESCRIPTOR, DIGEST, IDENTITY, MANIFEST, STATE, Guest, Lab, refused, trust
+from tests.service.forge_guest import DESCRIPTOR, DIGEST, IDENTITY, MANIFEST, SEAL, STATE, Guest, Lab, refused, trust
 from warily.core.declaration import Platform
 from warily.core.manifest import PredictedRegister
 from warily.formats import cmw, guest_state, tsm_report
+from warily.formats.guest_state import Device
 from warily.release import nonce as nonces
 from warily.release import registry
 from warily.release.messages import LeaseState, VolumeState
@@ -78,6 +79,11 @@ def other_state(records: dict[str, cmw.Record]) -> dict[str, cmw.Record]:
     return records | {guest_state.LABEL: cmw.Record(media_type=guest_state.MEDIA_TYPE, value=changed)}
 
 
+def with_device(text: str) -> Guest:
+    """A guest that says it has this device."""
+    return Guest(state=replace(STATE, devices=(*STATE.devices, Device.parse(text))))
+
+
 @pytest.mark.parametrize(
     ("guest", "failed"),
     [
@@ -100,6 +106,8 @@ def other_state(records: dict[str, cmw.Record]) -> dict[str, cmw.Record]:
         (Guest(identity=bytes(32)), ["release.identity"]),
         (Guest(volumes=("data", "secrets")), ["release.volume"]),
         (Guest(volumes=("data", "data")), ["release.volume"]),
+        (with_device("pci/0000:00:05.0 8086:100e:020000 e1000"), ["release.devices"]),
+        (with_device("virtio/0000:00:14.0 1af4:0002 virtio_blk"), ["release.devices"]),
         (
             Guest(request=lambda made: replace(made, session_key=b"\x04" + b"x" * 64)),
             ["release.binding", "snp.report-data"],
@@ -125,7 +133,29 @@ def test_a_rehearsal_root_counts_only_where_the_broker_was_told_of_it(play: Play
         problem = refused(await lab.attest(Guest()))
         assert problem["failed"] == ["snp.chain.root"]
 
-    play(story, believes=Trust(manifests=(MANIFEST,), rehearsal_roots=frozenset()))
+    play(story, believes=Trust(manifests=(MANIFEST,), rehearsal_roots=frozenset(), unknown_devices=True))
+
+
+STRANGE = "pci/0000:00:05.0 8086:100e:020000"
+
+
+def test_an_unknown_device_without_a_driver_is_named(play: Play) -> None:
+    async def story(lab: Lab) -> None:
+        await lab.granted(with_device(STRANGE))
+        evidence = await lab.operator("GET", f"appraisals/{IDENTITY.hex()}")
+        findings = evidence["accepted"]["appraisal"]["findings"]
+        (found,) = (finding for finding in findings if finding["check"] == "release.devices")
+        assert (found["outcome"], found["found"]) == ("pass", STRANGE)
+
+    play(story)
+
+
+def test_an_unknown_device_is_refused_where_the_broker_was_told_so(play: Play) -> None:
+    async def story(lab: Lab) -> None:
+        assert refused(await lab.attest(with_device(STRANGE)))["failed"] == ["release.devices"]
+        await lab.granted(Guest())
+
+    play(story, believes=trust(unknown_devices=False))
 
 
 def test_missing_certificates_are_undecided_and_not_rejected(play: Play) -> None:
@@ -213,6 +243,63 @@ def test_only_the_session_s_holder_confirms_and_only_what_it_was_granted(play: P
         assert refused(await lab.confirm(grant, volume="more"))["code"] == "volume-unknown"
         (volume,) = (await lab.operator("GET", "volumes"))["volumes"]
         assert volume["state"] == "blank"
+
+    play(story)
+
+
+def test_each_opening_begins_an_epoch_and_what_was_sealed_is_said_once(play: Play) -> None:
+    async def story(lab: Lab) -> None:
+        first = await lab.granted(Guest())
+        assert (first.volumes[0].epoch, first.volumes[0].seal) == (0, None)
+        assert (await lab.confirm(first)).status_code == 200
+        assert (await lab.confirm(first)).status_code == 200, "the first answer may have been lost"
+        await lab.operator("POST", f"vms/{IDENTITY.hex()}/end")
+        assert (await lab.seal(first, epoch=1)).status_code == 200, "a session that was told to end closes in order"
+        second = await lab.granted(Guest())
+        assert (second.volumes[0].epoch, second.volumes[0].seal) == (1, SEAL)
+        assert (await lab.confirm(second)).status_code == 200
+        third = await lab.granted(Guest())
+        assert (third.volumes[0].epoch, third.volumes[0].seal) == (2, None), "the second did not close it"
+        assert refused(await lab.confirm(third, epoch=4))["code"] == "volume-epoch"
+        rows = (await lab.operator("GET", "audit"))["rows"]
+        events = [row["event"] for row in rows]
+        assert events == ["grant", "initialise", "end", "seal", "grant", "open", "grant", "refuse-confirm"]
+        assert rows[5]["detail"]["sealed"] is True
+
+    play(story)
+
+
+def test_only_the_session_that_was_granted_last_seals(play: Play) -> None:
+    async def story(lab: Lab) -> None:
+        first = await lab.granted(Guest())
+        assert refused(await lab.seal(first, epoch=1))["code"] == "volume-not-open"
+        assert (await lab.confirm(first)).status_code == 200
+        forged = refused(await lab.seal(first, epoch=1, key=b"another key, not the lease's one"))
+        assert (forged["status"], forged["code"]) == (403, "session")
+        second = await lab.granted(Guest())
+        assert refused(await lab.seal(first, epoch=1))["code"] == "volume-not-held"
+        assert refused(await lab.seal(second, epoch=2))["code"] == "volume-not-held"
+        assert (await lab.seal(second, epoch=1)).status_code == 200
+        assert refused(await lab.seal(second, epoch=1, digest=bytes(32)))["code"] == "volume-sealed"
+        (volume,) = (await lab.operator("GET", "volumes"))["volumes"]
+        assert (volume["epoch"], volume["sealed"]) == (1, True)
+
+    play(story)
+
+
+def test_a_clock_that_was_set_back_revives_no_nonce(play: Play) -> None:
+    async def story(lab: Lab) -> None:
+        nonce = await lab.nonce()
+        assert (await lab.attest(Guest(volumes=()), nonce)).status_code == 200
+        lab.clock.move(3600)
+        assert (await lab.attest(Guest(volumes=()))).status_code == 200
+        lab.clock.move(-3600)
+        problem = refused(await lab.attest(Guest(volumes=()), nonce))
+        assert problem["failed"] == ["release.nonce"]
+        (finding,) = (one for one in problem["findings"] if one["outcome"] == "fail")
+        assert finding["expected"] == "a clock that goes forward"
+        lab.clock.move(3600)
+        assert (await lab.attest(Guest(volumes=()))).status_code == 200
 
     play(story)
 

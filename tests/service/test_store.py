@@ -101,11 +101,14 @@ def test_a_nonce_is_remembered_until_it_has_expired(tmp_path: Path) -> None:
         assert await store.run(lambda tx: tx.use_nonce(b"n" * 48, expiry=100, now=1))
         assert not await store.run(lambda tx: tx.use_nonce(b"n" * 48, expiry=100, now=100))
         assert await store.run(lambda tx: tx.use_nonce(b"m" * 48, expiry=200, now=101))
+        assert await store.run(lambda tx: tx.use_nonce(b"o" * 48, expiry=300, now=201))
+        assert await store.run(lambda tx: tx.newest_nonce()) == 300
         await store.close()
 
     asyncio.run(main())
     with sqlite3.connect(tmp_path / FILE) as file:
-        assert file.execute("SELECT count(*) FROM nonces").fetchone() == (1,)
+        kept = file.execute("SELECT expiry FROM nonces ORDER BY expiry").fetchall()
+    assert kept == [(200,), (300,)], "the newest that has expired stays, to tell a clock that went back"
     file.close()
 
 
@@ -234,3 +237,19 @@ def test_the_secret_of_a_retired_volume_leaves_the_file(tmp_path: Path) -> None:
 
     asyncio.run(main())
     assert all(secret not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_a_store_of_an_earlier_version_is_taken_on(tmp_path: Path) -> None:
+    async def main() -> None:
+        store = await Store.open(tmp_path)
+        await store.run(lambda tx: tx.keep(VOLUME))
+        await store.close()
+        with sqlite3.connect(tmp_path / FILE) as file:
+            file.execute("ALTER TABLE volumes DROP COLUMN epoch")
+            file.execute("ALTER TABLE volumes DROP COLUMN seal")
+        for _ in range(2):
+            again = await Store.open(tmp_path)
+            assert await again.run(lambda tx: tx.volume(IDENTITY, "data")) == VOLUME
+            await again.close()
+
+    asyncio.run(main())

@@ -1,6 +1,5 @@
 """One image for the session, and two machines that lived before the tests begin."""
 
-import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from tests import example_project
 from tests.vm.stage import Project, Stage
 from tests.vm.up import Ledger, Up
 from warily.core.declaration import Platform
 from warily.image.build import build
 from warily.launch import readiness
 
-EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "ledger"
 KEPT = "kept by the machine that ended in order"
 
 
@@ -31,13 +30,10 @@ class Ran:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The example with an image built from it. A missing tool fails every test of this folder, loudly."""
     readiness.require(Platform.REHEARSAL)
-    folder = tmp_path_factory.mktemp("project")
-    declaration = (EXAMPLE / "warily.toml").read_text()
+    folder = example_project.copy_to(tmp_path_factory.mktemp("project"))
+    declaration = (folder / "warily.toml").read_text()
     assert declaration.count("host = 8080\n") == 1
     (folder / "warily.toml").write_text(declaration.replace("host = 8080\n", f"host = {free_port()}\n"))
-    for name in ("ledger.py", "warily.lock"):
-        if (EXAMPLE / name).exists():  # a lock is not committed; where there is one, the mirror need not be asked
-            shutil.copy(EXAMPLE / name, folder / name)
     made = Project(folder=folder, keys=tmp_path_factory.mktemp("keys"))
     with made.chosen():
         build(folder)

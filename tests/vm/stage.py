@@ -10,7 +10,7 @@ import socket
 import socketserver
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -177,11 +177,17 @@ class Stage:
             yield broker.wait_until_ready()
 
     @contextmanager
-    def boot(self, broker: tuple[str, int], *, words: str = "", policy: int | None = None) -> Iterator[Boot]:
-        """A started machine. `words` follow the image's command line; `policy` is what its processor reports."""
+    def boot(
+        self, broker: tuple[str, int], *, words: str = "", policy: int | None = None, more: Sequence[str] = ()
+    ) -> Iterator[Boot]:
+        """A started machine. `words` follow the image's command line; `policy` is what its processor reports.
+
+        `more` is what QEMU is told besides.
+        """
         lines: list[str] = []
         with tempfile.TemporaryDirectory(prefix="warily-vm-") as run:
             launch = _with_words(self._planned(run, broker), words)
+            launch = replace(launch, argv=(*launch.argv, *more))
             with (
                 Processor(launch, hierarchy(self.project.home.rehearsal), policy=policy),
                 Machine(launch, log=Path(run) / "console.log", on_line=lines.append) as machine,

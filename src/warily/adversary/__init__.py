@@ -1,1 +1,1 @@
-"""The lab that attacks: published host-side attacks, mounted in an emulator against an image."""
+"""The laboratory: published attacks of a hostile host, mounted on a control and on the user's own image."""

@@ -45,8 +45,8 @@ def run(options: argparse.Namespace) -> int:
         "sizes": {part.role: part.size for part in manifest.ingredients},
         "registers": {
             f"{entry.platform}.{entry.register}": entry.value.hex()
-            for entry in manifest.registers
-            if entry.when.get("vcpus") == str(manifest.cpus)
+            for platform in manifest.platforms
+            for entry in manifest.declared(platform)
         },
     }
     if options.json:
@@ -57,6 +57,6 @@ def run(options: argparse.Namespace) -> int:
         print(f"  {role:<8}{manifest.ingredient(role).size / 1e6:8.1f} MB")
     print(f"  root hash  {manifest.root.root_hash.hex()}")
     for platform in manifest.platforms:
-        value = shown["registers"].get(f"{platform}.launch_digest", "not predicted yet")  # type: ignore[attr-defined]  # a dict
-        print(f"  {platform:<10} {value}")
+        for entry in manifest.declared(platform):
+            print(f"  {platform:<10} {entry.register:<14} {entry.value.hex()}")
     return 0

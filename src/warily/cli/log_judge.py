@@ -53,20 +53,25 @@ def verify(options: argparse.Namespace) -> int:
     envelope = read_file(options.signed)
     manifest = verify_manifest(envelope, owners(options.owner))
     proof = LogProof.decode(read_file(options.proof))
+    want = log_expectation(proof, options, key=options.key)
+    findings = check_logged(proof, envelope, want, at=read_time(options.at))
+    return _report(options, findings, {"name": manifest.name})
+
+
+def log_expectation(proof: LogProof, options: argparse.Namespace, *, key: str | None) -> LogExpect:
+    """What the options want of a log, whose `key` is your own where none is named. Raises `UsageError`."""
     witnesses = tuple(read_key(word) for word in options.witness)
     quorum = len(witnesses) if options.quorum is None else options.quorum
     if not 0 <= quorum <= len(witnesses):
         msg = f"--quorum {quorum}: {len(witnesses)} witnesses are named"
         raise UsageError(msg)
-    want = LogExpect(
-        log=_log_key(options.key, proof.checkpoint),
+    return LogExpect(
+        log=_log_key(key, proof.checkpoint),
         witnesses=witnesses,
         quorum=quorum,
         at_least=Waived("no --at-least was given") if options.at_least is None else options.at_least,
         max_age=Waived("no --max-age was given") if options.max_age is None else timedelta(days=options.max_age),
     )
-    findings = check_logged(proof, envelope, want, at=read_time(options.at))
-    return _report(options, findings, {"name": manifest.name})
 
 
 def _audited(options: argparse.Namespace) -> tuple[SignedNote, VerifierKey, tuple[Finding, ...]]:

@@ -1,6 +1,7 @@
-"""Show, sign, verify or exchange a manifest.
+"""Show, sign, verify, use or exchange a manifest.
 
   warily manifest show FILE             what the image is made of, and what hardware will report of it
+  warily manifest predict FILE          the registers of any shape of machine: --platform, --vcpus, --memory …
   warily manifest sign FILE             sign manifest.json with your owner key; the envelope goes to stdout
   warily manifest verify FILE           is the envelope signed by an owner you trust, and unchanged?
   warily manifest export --corim FILE   the manifest as a CoRIM on stdout; with --signed, signed by your owner key
@@ -9,16 +10,17 @@
 
 FILE is a manifest (manifest.json) or a signed one (manifest.dsse.json). `verify` and `export` trust your own
 owner key, and each one named with --owner. `show` verifies nothing, and says so. `import` verifies a signature
-where --key names a public key (PEM), and says what it did.
+where --key names a public key (PEM), and says what it did. `predict` is for the declared shape where nothing else is
+said; what the manifest leaves open of a TD, --acpi or --log gives.
 
 Exit statuses: 0 done · 3 not a manifest · 10 not signed by an owner you trust, or changed since.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
+from warily.cli.manifest_show import show
 from warily.core.manifest import LIMIT, SCHEMA, Manifest
 from warily.errors import FormatError, UsageError
 from warily.formats._json import JsonObject
@@ -29,7 +31,8 @@ from warily.release.signing import sign_manifest, verify_manifest
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the action, the file and the trusted owners."""
-    parser.add_argument("action", choices=("show", "sign", "verify", "export", "import"), help="what to do with it")
+    actions = ("show", "predict", "sign", "verify", "export", "import")
+    parser.add_argument("action", choices=actions, help="what to do with it")
     parser.add_argument("file", type=Path, help="a manifest, signed or not")
     parser.add_argument(
         "--owner", action="append", default=[], metavar="HEX", help="trust this owner's public key (32 bytes, hex)"
@@ -39,6 +42,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--key", action="append", default=[], type=Path, metavar="FILE", help="import: whose signature it must bear"
     )
+    parser.add_argument("--packages", action="store_true", help="show: every package of the image")
+    parser.add_argument("--files", action="store_true", help="verify: the image's files beside it as well")
+    predict = parser.add_argument_group("predict")
+    predict.add_argument("--platform", metavar="NAME", help="rehearsal, snp or tdx (default: the first declared)")
+    predict.add_argument("--vcpus", type=int, metavar="N", help="virtual processors")
+    predict.add_argument("--memory", metavar="SIZE", help="memory: bytes, or with a unit (2G, 64GiB)")
+    predict.add_argument("--cpu", metavar="MODEL", help="QEMU's CPU model, for SNP")
+    predict.add_argument("--qemu", metavar="VERSION", help="QEMU's version, for TDX (default: since 10.2)")
+    predict.add_argument("--host", default="", metavar="NAME", help="a kind of host, as candidates are named")
+    predict.add_argument("--acpi", metavar="DIR", help="QEMU's ACPI blobs, for RTMR0")
+    predict.add_argument("--log", metavar="FILE", help="an event log of such a machine, for RTMR0")
+    predict.add_argument("--trace", action="store_true", help="print the steps as well")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -48,15 +63,16 @@ def run(options: argparse.Namespace) -> int:
 
         return manifest_exchange.export(options) if options.action == "export" else manifest_exchange.read(options)
     text = _read(options.file)
+    if options.action == "predict":
+        from warily.cli import manifest_predict  # noqa: PLC0415  # the other actions do without predictions
+
+        return manifest_predict.predict(_unverified(text), options)
     if options.action == "sign":
         sys.stdout.buffer.write(sign_manifest(Manifest.decode(text), keys.signing_key("owner")))
         return 0
     if options.action == "verify":
-        manifest = verify_manifest(text, owners(options.owner))
-        _show(manifest, "signed by an owner you trust", as_json=options.json)
-        return 0
-    _show(_unverified(text), "signature not looked at", as_json=options.json)
-    return 0
+        return show(verify_manifest(text, owners(options.owner)), "signed by an owner you trust", options)
+    return show(_unverified(text), "signature not looked at", options)
 
 
 def owners(named: list[str]) -> frozenset[bytes]:
@@ -92,17 +108,3 @@ def _unverified(text: bytes) -> Manifest:
         raise FormatError(message)
     statement = JsonObject.parse(Envelope.decode(text).payload, what="in-toto statement", limit=LIMIT)
     return Manifest.read(statement.object("predicate"))
-
-
-def _show(manifest: Manifest, status: str, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(manifest.as_json(), indent=2))
-        return
-    print(f"{manifest.name}  Debian {manifest.suite}  ({status})\n")
-    for part in manifest.ingredients:
-        print(f"  {part.role:<20} {part.size:>12}  {part.sha256.hex()}")
-    print(f"\n  root hash            {manifest.root.root_hash.hex()}")
-    print(f"  command line         {manifest.command_line}")
-    for entry in manifest.registers:
-        if entry.when.get("vcpus") == str(manifest.cpus):
-            print(f"\n  {entry.platform.value} {entry.register} at {manifest.cpus} vCPUs\n    {entry.value.hex()}")

@@ -79,7 +79,7 @@ def _tdx(options: argparse.Namespace) -> "Prediction":
             route="disk" if options.disk else "kernel",
             partitions=read(options.partitions, MAX_BLOB) if options.partitions else None,
             layout=options.layout,
-            log=_log(options.log) if options.log else (),
+            log=read_log(options.log) if options.log else (),
         )
     )
 
@@ -147,7 +147,8 @@ def _names(folder: str, name: str) -> tuple[str, str]:
     return f"{folder}/{name.replace('/', '_')}", f"{folder}/{name}"
 
 
-def _log(path: str) -> "tuple[BootEvent, ...]":
+def read_log(path: str) -> "tuple[BootEvent, ...]":
+    """The events of a log, that of a TD or of a TPM. Raises `UsageError` and `FormatError`."""
     from warily.formats.tcg_log import LIMIT, EventLog  # noqa: PLC0415  # --help answers without it
     from warily.measure.boot import events_of, is_of_td  # noqa: PLC0415  # likewise
 

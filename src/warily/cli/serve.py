@@ -55,6 +55,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE|HEX",
         help="trust this rehearsal root: its certificate, or the SHA-256 of that",
     )
+    parser.add_argument(
+        "--refuse-unknown-devices",
+        action="store_true",
+        help="no keys for a machine with devices that its image has no use for, even if they have no driver",
+    )
     parser.add_argument("--kek-file", type=Path, metavar="FILE", help="the passphrase that secrets are wrapped under")
     parser.add_argument(
         "--lease", type=int, default=4, metavar="SECONDS", help="a guest's pause between calls (default: 4)"
@@ -78,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
         state=options.state,
         host=host,
         port=port,
-        trust=Trust(manifests=manifests, rehearsal_roots=roots),
+        trust=Trust(manifests=manifests, rehearsal_roots=roots, unknown_devices=not options.refuse_unknown_devices),
         passphrase=passphrase(options.kek_file, os.environ),
         grantor=grantor,
         lease_seconds=options.lease,

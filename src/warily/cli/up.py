@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     """Bring it up, show it, wait, and take it down."""
     from warily.up import session  # noqa: PLC0415  # `--help` answers without it
 
-    project = (options.project or _default_project()).resolve()
+    project = (options.project or default_project()).resolve()
     progress = SILENT if options.quiet else Terminal()
     tee = Platform(options.tee)
     if options.only_print:
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _default_project() -> Path:
+def default_project() -> Path:
     """The current folder; in a checkout of warily, which declares no image itself, the example."""
     if not Path("warily.toml").exists() and (EXAMPLE / "warily.toml").exists():
         return EXAMPLE

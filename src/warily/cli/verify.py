@@ -24,8 +24,13 @@ expectation file names its keys itself.
   warily verify hopper-report.bin --collateral chain.pem --collateral manifests/
   warily verify vtpm.json --log binary_bios_measurements --json
   warily verify report.bin --collateral kds/ --ear verifier.pem > result.jwt
+  warily verify report.bin --collateral kds/ --manifest manifest.dsse.json --owner 9d1c…
 
 Event logs passed with --log must lead to the registers that the evidence signs (PCRs, RTMRs); an SNP report has none.
+
+With --manifest the launch digest (SNP) or MRTD and RTMR0 to RTMR2 (TDX) must be what that signed manifest predicts for
+some shape of machine; the finding names it. With --log-proof, a log must have the manifest, too. What a manifest leaves
+open of a TD, the host's ACPI and SMBIOS tables, is taken from --log, which RTMR0 then vouches for.
 
 With --ear the signed result (EAR, a JWT or CWT) goes to standard output, and the report to standard error; with
 --json it is the member `ear`.
@@ -40,6 +45,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from warily.cli.by_manifest import appraised, manifest_arguments
 from warily.cli.ear_output import as_text, ear_arguments, print_token, token
 from warily.cli.evidence import keys_given, read_evidence
 from warily.cli.inputs import read_file, read_fingerprint, read_time
@@ -79,11 +85,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     nonce_argument(parser)
     ear_arguments(parser)
+    manifest_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Appraise, print, and say by the exit status what came out."""
-    from warily.verify import appraise, recognise  # noqa: PLC0415  # `warily --help` does without cryptography
+    from warily.verify import recognise  # noqa: PLC0415  # `warily --help` does without cryptography
     from warily.verify.presets import trusting  # noqa: PLC0415  # likewise
     from warily.verify.recognise_tpm import with_logs  # noqa: PLC0415  # likewise
     from warily.verify.seen import against  # noqa: PLC0415  # likewise
@@ -94,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
     expect = answering(_expectation(options, evidence), options.nonce)
     roots = frozenset(read_fingerprint(text) for text in options.rehearsal_root)
     at = read_time(options.at)
-    appraisal = appraise(evidence, collateral, trusting(expect, roots), at=at)
+    appraisal = appraised(evidence, collateral, trusting(expect, roots), options, at)
     if options.seen is not None:
         appraisal = against(appraisal, evidence, collateral, Seen.decode(read_file(options.seen)), at=at)
     _show(appraisal, options)

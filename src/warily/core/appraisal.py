@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, NoReturn
+from typing import ClassVar, Final, NoReturn
 
 from warily.core.advisory import Exposure
 from warily.core.finding import Finding, Outcome
 from warily.errors import CollateralError, WarilyError
 
-CLEAN = frozenset({Outcome.PASS, Outcome.WAIVED})
+CLEAN: Final = (Outcome.PASS, Outcome.WAIVED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

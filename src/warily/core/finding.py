@@ -59,10 +59,14 @@ def failed(check: str, *, expected: str, found: str, hint: str = "") -> Finding:
     return Finding(check=check, outcome=Outcome.FAIL, expected=expected, found=found, hint=hint)
 
 
-@lru_cache(maxsize=1024)
 def waived(check: str, waiver: Waived) -> Finding:
     """The check was switched off, for the reason the waiver gives."""
-    return Finding(check=check, outcome=Outcome.WAIVED, found=waiver.because)
+    return _waived(check, waiver.because)
+
+
+@lru_cache(maxsize=1024)
+def _waived(check: str, because: str) -> Finding:
+    return Finding(check=check, outcome=Outcome.WAIVED, found=because)
 
 
 def undecided(check: str, *, missing: str, hint: str = "") -> Finding:

@@ -119,6 +119,12 @@ class Manifest:
             entry.value for entry in self.registers if entry.platform is platform and entry.register == register
         )
 
+    def declared(self, platform: Platform) -> tuple[PredictedRegister, ...]:
+        """What `platform` will report of the declared shape on the usual host, as far as it is written down."""
+        shape = {"vcpus": str(self.cpus), "memory": str(self.memory), "cpu": self.cpu}
+        own = (entry for entry in self.registers if entry.platform is platform)
+        return tuple(entry for entry in own if entry.when.items() <= shape.items())
+
     def encode(self) -> bytes:
         """The manifest as canonical JSON: the same manifest, the same bytes."""
         return canonical(self.as_json())

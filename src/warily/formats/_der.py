@@ -1,5 +1,6 @@
 """A strict, bounded reader of DER (ITU-T X.690): definite minimal lengths, single-byte tags, nothing skipped."""
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from warily.errors import FormatError
@@ -28,12 +29,20 @@ class Element(NamedTuple):
 
 
 class DerReader:
-    """Reads the elements of one constructed content, in order."""
+    """Reads the elements of one constructed content, in order. `what` names it in errors, after `above` if given."""
 
-    def __init__(self, data: bytes, *, what: str) -> None:
+    __slots__ = ("_above", "_at", "_data", "_name")
+
+    def __init__(self, data: bytes, *, what: str, above: "DerReader | None" = None) -> None:
         self._data = data
         self._at = 0
-        self._what = what
+        self._name = what
+        self._above = above
+
+    @property
+    def _what(self) -> str:
+        """The names from the outermost reader to this one: put together where something is wrong, and only there."""
+        return self._name if self._above is None else f"{self._above._what}: {self._name}"  # noqa: SLF001  # its own kind
 
     @property
     def empty(self) -> bool:
@@ -46,7 +55,7 @@ class DerReader:
 
     def take(self, tag: int, field: str) -> Element:
         """The next element, which must have this tag."""
-        if not self.has(tag):
+        if self._at >= len(self._data) or self._data[self._at] != tag:
             msg = f"{self._what}: {field} is missing or of another type"
             raise FormatError(msg)
         return self.any(field)
@@ -82,15 +91,23 @@ class DerReader:
 
     def inside(self, tag: int, field: str) -> "DerReader":
         """A reader of the next element's content."""
-        return DerReader(self.take(tag, field).content, what=f"{self._what}: {field}")
+        return DerReader(self.take(tag, field).content, what=field, above=self)
 
     def integer(self, field: str, *, limit: int = 64) -> int:
         """The next element as a non-negative INTEGER of at most `limit` content bytes."""
-        return unsigned(self.take(INTEGER, field).content, what=f"{self._what}: {field}", limit=limit)
+        content = self.take(INTEGER, field).content
+        if 0 < len(content) <= limit and content[0] < 0x80 and (content[0] or len(content) == 1):  # what most are
+            return int.from_bytes(content, "big")
+        return unsigned(content, what=f"{self._what}: {field}", limit=limit)
 
     def oid(self, field: str) -> str:
         """The next element as a dotted OBJECT IDENTIFIER."""
-        return dotted(self.take(OID, field).content, what=f"{self._what}: {field}")
+        content = self.take(OID, field).content
+        try:
+            return _dotted(content)
+        except ValueError:
+            msg = f"{self._what}: {field} is not an object identifier"
+            raise FormatError(msg) from None
 
     def finish(self) -> None:
         """Nothing may follow."""
@@ -108,11 +125,11 @@ def unsigned(content: bytes, *, what: str, limit: int = 64) -> int:
     return int.from_bytes(content, "big")
 
 
-def dotted(content: bytes, *, what: str) -> str:
-    """An OBJECT IDENTIFIER as text."""
+@lru_cache(maxsize=1024)  # there are few, and each certificate has the same ones again
+def _dotted(content: bytes) -> str:
+    """An OBJECT IDENTIFIER as text. Raises `ValueError`."""
     if not content or len(content) > MAX_OID or content[-1] >= 0x80:
-        msg = f"{what} is not an object identifier"
-        raise FormatError(msg)
+        raise ValueError
     arcs: list[int] = []
     value = 0
     for byte in content:

@@ -110,7 +110,7 @@ class Layout:
             msg = f"{cls.__name__}: {len(blob)} bytes where {cls.SIZE} are specified"
             raise FormatError(msg)
         for start, end in cls.GAPS:
-            if any(blob[start:end]):
+            if blob[start:end] != bytes(end - start):
                 msg = f"{cls.__name__}: reserved bytes {start:#x}..{end - 1:#x} are not zero"
                 raise FormatError(msg)
         made = object.__new__(cls)

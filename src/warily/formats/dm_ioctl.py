@@ -17,7 +17,7 @@ MAJOR_VERSION: Final = 4
 HEADER_SIZE: Final = 312
 SPEC_SIZE: Final = 40
 ANSWER_SIZE: Final = 16384
-MAX_TARGETS: Final = 16
+MAX_TARGETS: Final = 1 << 14
 NAME_SIZE: Final = 128
 
 

@@ -10,6 +10,7 @@ from warily.formats.dm_ioctl import Target
 
 SECTOR: Final = 512
 BLOCK: Final = 4096
+LARGEST_REGION: Final = 2048  # sectors of a mirror that are written at once
 _HEX: Final = b"0123456789abcdef"
 
 
@@ -22,6 +23,16 @@ def verity(*, data: str, hashes: str, blocks: int, root: bytes, salt: bytes) -> 
 def linear(*, start: int, length: int, device: str, offset: int) -> Target:
     """`length` sectors from `start`, served by `device` from sector `offset`."""
     return Target(start=start, length=length, kind="linear", params=f"{device} {offset}".encode())
+
+
+def mirror(*, length: int, first: str, offset: int, second: str) -> Target:
+    """`length` sectors written to both devices and read from the first, which serves them from sector `offset`.
+
+    Source: Linux drivers/md/dm-raid1.c: reads go to the default mirror, the first, and both begin in step.
+    """
+    region = min(1 << (length.bit_length() - 1), LARGEST_REGION)
+    text = f"core 2 {region} nosync 2 {first} {offset} {second} 0"
+    return Target(start=0, length=length, kind="mirror", params=text.encode())
 
 
 def integrity(*, length: int, device: str, tag_size: int, mac_key: bytes | bytearray) -> Target:

@@ -19,6 +19,11 @@ ROOT_SLOT: Final = 0x10
 HASH_SLOT: Final = 0x11
 VOLUME_SLOT: Final = 0x12
 
+# What every q35 machine has besides: the host bridge and the bridge to its old ports. No driver is bound to them.
+CHIPSET: Final = frozenset(
+    {("pci/0000:00:00.0", "8086:29c0:060000"), ("pci/0000:00:1f.0", "8086:2918:060100")},
+)
+
 SP_PORT: Final = "warily.sp.0"  # the virtio-serial port of the rehearsal AMD-SP
 
 # The one network a guest sees: QEMU's user networking, with the broker at one address.
@@ -62,6 +67,37 @@ class GuestConfig:
         )
         top.finish()
         return made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """A device that an image has a use for: the slot, what must be found there, and the driver that gets it.
+
+    `identity` is `vendor:device:class` of the PCI function, `kind` is `vendor:device` on the virtio bus, both in
+    hexadecimal (VIRTIO 1.2, sections 4.1.2 and 5).
+    """
+
+    slot: int
+    identity: str
+    kind: str
+    driver: str
+
+    @property
+    def address(self) -> str:
+        """The PCI function's name in /sys."""
+        return f"0000:00:{self.slot:02x}.0"
+
+
+def declared(volumes: int, *, rehearsal: bool) -> tuple[Declared, ...]:
+    """The devices of an image with so many volumes. The port of the stand-in processor is one in rehearsals alone."""
+    disks = [_disk(slot) for slot in (ROOT_SLOT, HASH_SLOT, *range(VOLUME_SLOT, VOLUME_SLOT + volumes))]
+    network = Declared(slot=NETWORK_SLOT, identity="1af4:1041:020000", kind="1af4:0001", driver="virtio_net")
+    port = Declared(slot=SERIAL_SLOT, identity="1af4:1043:078000", kind="1af4:0003", driver="virtio_console")
+    return (network, *([port] if rehearsal else []), *disks)
+
+
+def _disk(slot: int) -> Declared:
+    return Declared(slot=slot, identity="1af4:1042:010000", kind="1af4:0002", driver="virtio_blk")
 
 
 def _volume(entry: JsonObject) -> GuestVolume:

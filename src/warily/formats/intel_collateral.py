@@ -268,8 +268,11 @@ def _signature(text: str) -> bytes:
 
 def _chain(members: dict[str, str], key: str) -> tuple[bytes, ...]:
     text = _string(members, key).rstrip("\x00")
-    if not text.strip():
-        return ()
+    return _certificates(text) if text.strip() else ()
+
+
+@lru_cache(maxsize=16)  # statements of one day have one chain
+def _certificates(text: str) -> tuple[bytes, ...]:
     return tuple(block.der for block in pem.decode_blocks(text.encode()) if block.label == pem.CERTIFICATE)
 
 

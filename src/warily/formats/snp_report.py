@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag, StrEnum
+from functools import lru_cache
 from typing import Annotated, Final, Self
 
 from warily.errors import FormatError
@@ -56,6 +57,8 @@ class SigningKey(IntEnum):
     NONE = 7
 
 
+_SIGNING_KEYS: Final = {key.value: key for key in SigningKey}
+
 class TcbLayout(StrEnum):
     """How a TCB_VERSION is laid out. It follows the product, not the version of the report."""
 
@@ -84,6 +87,7 @@ class Tcb:
     fmc: int | None = None
 
     @classmethod
+    @lru_cache(maxsize=1024)  # each report has four, and a fleet has few
     def decode(cls, value: int, kind: TcbLayout) -> Self:
         """The components of a 64-bit TCB_VERSION. Raises `FormatError` where reserved bytes are not zero."""
         if value & _RESERVED[kind]:
@@ -103,6 +107,8 @@ class Tcb:
 
     def is_within(self, other: "Tcb") -> bool:
         """Whether no component is above the same component of `other`."""
+        if self is other:  # as in most reports: `decode` gives the same object for the same value
+            return True
         theirs = other.components()
         return all(level <= theirs.get(name, 0) for name, level in self.components().items())
 
@@ -159,7 +165,7 @@ class SnpReport(Layout):
         if (self.version < 3 and any(cpuid)) or (self.version < 5 and any(mitigations)):
             msg = f"SnpReport: bytes that version {self.version} reserves are not zero"
             raise FormatError(msg)
-        if self.key_info >> 5 or self.key_info >> 2 & 7 not in tuple(SigningKey):
+        if self.key_info >> 5 or self.key_info >> 2 & 7 not in _SIGNING_KEYS:
             msg = f"SnpReport: key_info {self.key_info:#x} has reserved bits or an unknown signing key"
             raise FormatError(msg)
 
@@ -181,7 +187,7 @@ class SnpReport(Layout):
     @property
     def signing_key(self) -> SigningKey:
         """SIGNING_KEY."""
-        return SigningKey(self.key_info >> 2 & 7)
+        return _SIGNING_KEYS[self.key_info >> 2 & 7]
 
 
 def firmware_version(packed: bytes) -> tuple[int, int, int]:

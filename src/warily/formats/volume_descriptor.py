@@ -1,7 +1,8 @@
-"""The first 4 KiB of a volume: whose it is and how it is laid out, under a MAC.
+"""The first blocks of a volume: whose it is, how it is laid out, and how often it was opened, under MACs.
 
     [0, 4 KiB)       this descriptor
-    [4 KiB, 1 MiB)   nothing
+    [4 KiB, 12 KiB)  two epoch records, written in turn, so that a torn one leaves the other
+    [12 KiB, 1 MiB)  nothing
     [1 MiB, size)    dm-integrity: 4 KiB that are never read (its superblock is in the descriptor), journal, data
 
 A guest reads the descriptor once into memory and checks the tag before it looks at any field. The
@@ -18,6 +19,11 @@ from warily.formats.dm_integrity import SUPERBLOCK_SIZE, Superblock
 SIZE: Final = 4096
 TAG_SIZE: Final = 32
 DATA_OFFSET: Final = 1 << 20
+EPOCH_OFFSET: Final = 4096
+EPOCH_SPACING: Final = 4096
+EPOCH_SLOTS: Final = 2
+EPOCH_SIZE: Final = 512
+EPOCH_MAGIC: Final = b"WARILYVE"
 MAGIC: Final = b"WARILYVD"
 VERSION: Final = 1
 NAME_SIZE: Final = 64
@@ -74,6 +80,27 @@ class VolumeDescriptor(Layout):
             msg = f"volume descriptor: magic {made.magic!r}, version {made.version}"
             raise FormatError(msg)
         return made
+
+
+@layout(EPOCH_SIZE, source="this module")
+class EpochRecord(Layout):
+    """That the volume `uuid` was opened for the `epoch`th time. `tag` is HMAC-SHA256 over all bytes before it."""
+
+    magic: Annotated[bytes, octets(0, 8)]
+    version: Annotated[int, u32(8)]
+    epoch: Annotated[int, u64(16)]
+    uuid: Annotated[bytes, octets(24, 16)]
+    tag: Annotated[bytes, octets(EPOCH_SIZE - TAG_SIZE, TAG_SIZE)]
+
+    @classmethod
+    def untagged(cls, *, epoch: int, uuid: bytes) -> Self:
+        """The record of an epoch, with zeros for a tag."""
+        return cls(magic=EPOCH_MAGIC, version=VERSION, epoch=epoch, uuid=uuid, tag=bytes(TAG_SIZE))
+
+
+def epoch_place(epoch: int) -> int:
+    """The byte of the disk at which the record of an epoch stands."""
+    return EPOCH_OFFSET + epoch % EPOCH_SLOTS * EPOCH_SPACING
 
 
 def padded(name: str) -> bytes:

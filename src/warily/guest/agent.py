@@ -9,44 +9,49 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from warily.errors import FormatError
+from warily.errors import FormatError, WarilyError
 from warily.formats import guest_config
 from warily.formats._json import JsonObject
 from warily.formats.guest_config import VOLUME_SLOT, GuestConfig
 from warily.guest import broker, evidence, lease, network
 from warily.guest.broker import Unreachable
 from warily.guest.refusal import Refused, line
-from warily.guest.volume_stack import mount_volume, open_volume
+from warily.guest.volume_stack import OpenedVolume, close_volume, mount_volume, open_volume
 from warily.guest.words import BootWords
 from warily.release.binding import NONCE_SIZE
 from warily.release.grant import open_grant, uncompressed
-from warily.release.messages import GRANT_LIMIT, AttestRequest, Confirmation, Grant
+from warily.release.messages import GRANT_LIMIT, AttestRequest, Confirmation, Grant, Sealing
 
 _T = TypeVar("_T")
 PATIENCE: Final = 90.0  # seconds until a broker that cannot be reached is given up
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 16.0
+STOP: Final = ("/usr/bin/systemctl", "stop")
+SERVICES: Final = "warily-service-*.service"
+STOP_WITHIN: Final = 20.0
 
 
 def main() -> NoReturn:
     """Runs until the machine is to end."""
     try:
-        grant = start()
+        grant, volumes = start()
         notify("READY=1")
         lease.hold(grant)
     except BaseException as error:  # noqa: BLE001  # whatever it was, the machine must not go on
         say(line(error))
         sys.exit(1)  # systemd's FailureAction ends the machine
     say("warily: the broker ended the lease")
+    finish(grant, volumes)
     sys.exit(0)
 
 
-def start() -> Grant:
+def start() -> tuple[Grant, list[OpenedVolume]]:
     """Every declared volume is open and mounted, by a grant for this session. Raises `Refused`, `FormatError`."""
     config = GuestConfig.decode(Path(guest_config.PATH).read_bytes())
     words = BootWords.parse(Path("/proc/cmdline").read_text())
@@ -56,18 +61,52 @@ def start() -> Grant:
     grant = patiently(lambda: attest(config, identity, words.grantor))
     say("warily: the evidence is accepted")
     secrets = {volume.name: volume for volume in grant.volumes}
+    volumes = []
     for place, spec in enumerate(config.volumes):
         if spec.name not in secrets:
             raise Refused("grant.volume", f"the grant has no key for volume {spec.name}")
         try:
-            opened = open_volume(VOLUME_SLOT + place, spec, secrets[spec.name], identity)
+            tell = partial(confirm, grant, spec.name)
+            opened = open_volume(VOLUME_SLOT + place, spec, secrets[spec.name], identity, tell)
             mount_volume(opened.node, spec)
         except OSError as error:  # a tampered journal or sector is an I/O error of the layer that noticed
             raise Refused("volume.unreadable", f"{spec.name}: {error}") from None
-        if opened.unconfirmed is not None:
-            confirm(grant, spec.name, opened.unconfirmed)
-        say(f"warily: volume {spec.name} {'is new' if opened.unconfirmed else 'is open'}")
-    return grant
+        volumes.append(opened)
+        say(f"warily: volume {spec.name} {_found(opened)}")
+    return grant, volumes
+
+
+def finish(grant: Grant, volumes: list[OpenedVolume]) -> None:
+    """The services have ended, the volumes are closed, and the broker knows the state that each was left in.
+
+    Where that fails the machine ends all the same: the volume is then opened without a seal.
+    """
+    import subprocess  # noqa: PLC0415  # once, at the end, and slow to import
+
+    environment = {"PATH": "/usr/sbin:/usr/bin"}
+    try:
+        subprocess.run([*STOP, SERVICES], check=False, env=environment, timeout=STOP_WITHIN)  # noqa: S603  # fixed words
+    except (OSError, subprocess.TimeoutExpired) as error:
+        say(f"warily: the services go on: {error}")
+    for opened in volumes:
+        name = opened.spec.name
+        try:
+            seal = close_volume(opened)
+            message = Sealing.make(
+                session=grant.session, volume=name, epoch=opened.epoch, seal=seal, lease_key=grant.lease_key
+            )
+            broker.post("/v1/seal", message.encode())
+        except (OSError, WarilyError, Unreachable) as error:
+            say(f"warily: volume {name} was not sealed: {error}")
+        else:
+            say(f"warily: volume {name} is sealed")
+
+
+def _found(opened: OpenedVolume) -> str:
+    """What the console says of a volume that was opened."""
+    if opened.is_new:
+        return "is new"
+    return "is open" if opened.sealed else "is open; its last machine did not seal it"
 
 
 def attest(config: GuestConfig, identity: bytes, grantor: bytes) -> Grant:
@@ -106,10 +145,10 @@ def patiently(attempt: Callable[[], _T]) -> _T:
         wait = min(2 * wait, LONGEST_PAUSE)
 
 
-def confirm(grant: Grant, volume: str, descriptor: bytes) -> None:
-    """The broker knows that the volume was made, and will never again grant a key to format it."""
+def confirm(grant: Grant, volume: str, descriptor: bytes, epoch: int) -> None:
+    """The broker knows the volume as made, and as opened in `epoch`: no key to format it, no older disk."""
     message = Confirmation.make(
-        session=grant.session, volume=volume, descriptor=descriptor, lease_key=grant.lease_key
+        session=grant.session, volume=volume, descriptor=descriptor, epoch=epoch, lease_key=grant.lease_key
     ).encode()
     patiently(lambda: broker.post("/v1/confirm", message))
 

@@ -2,6 +2,7 @@
 
 It takes its parameters from the command line alone, never reads a superblock before dm-verity stands
 below it, and knows two endings: the root's own init, or the end of the machine with one line that says why.
+Of the host's devices it binds those that the image declares, and keeps a list of what it took away from the kernel.
 """
 
 import os
@@ -10,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from warily.formats import dm_tables
-from warily.formats.guest_config import HASH_SLOT, ROOT_SLOT
-from warily.guest import kernel
+from warily.formats import dm_tables, guest_config
+from warily.formats.guest_config import HASH_SLOT, ROOT_SLOT, Declared, GuestConfig
+from warily.guest import devices, kernel
 from warily.guest.devices import block_device
 from warily.guest.dm import DeviceMapper, number
 from warily.guest.kernel import Mount
@@ -30,6 +31,7 @@ ROOT: Final = Path("/sysroot")
 INIT: Final = "/usr/lib/systemd/systemd"
 BLOCK: Final = 4096
 DIGESTS_PER_BLOCK: Final = 128
+PROCESSORS: Final = ("sev-guest", "tdx_guest")  # nodes in /dev by which a processor signs
 LATCHES: Final = ("kernel/modules_disabled", "kernel/kexec_load_disabled")
 API: Final = (
     ("devtmpfs", "/dev", Mount.NOSUID | Mount.NOEXEC, "mode=0755"),
@@ -54,14 +56,34 @@ def boot() -> None:
     for kind, target, flags, options in API:
         kernel.mount(kind, target, kind, flags, options)
     words = BootWords.parse(Path("/proc/cmdline").read_text())
+    devices.stop_binding(own=False)
     load_modules()
     close_latches()
+    devices.stop_binding(own=True)
+    devices.bind(declared_devices(0))
     node = open_root(words)
     kernel.mount(str(node), str(ROOT), "erofs", Mount.READONLY | Mount.NODEV)
+    config = GuestConfig.decode((ROOT / guest_config.PATH.lstrip("/")).read_bytes())
+    admit_devices(len(config.volumes))
     for target, flags, options in IN_MEMORY:
         kernel.mount("tmpfs", f"{ROOT}{target}", "tmpfs", flags, options)
     enter_root()
     os.execve(INIT, [INIT], {"TERM": "dumb", "PATH": "/usr/sbin:/usr/bin"})  # noqa: S606  # no shell is wanted
+
+
+def declared_devices(volumes: int) -> tuple[Declared, ...]:
+    """The devices of an image with so many volumes; the stand-in's port where no processor signs for the machine."""
+    protected = any((Path("/dev") / name).exists() for name in PROCESSORS)
+    return guest_config.declared(volumes, rehearsal=not protected)
+
+
+def admit_devices(volumes: int) -> None:
+    """The declared devices have their drivers, and no other PCI or virtio device has one. Raises `Refused`."""
+    declared = declared_devices(volumes)
+    strangers = devices.release_strangers(declared)
+    devices.RELEASED.parent.mkdir(mode=0o755, exist_ok=True)
+    devices.RELEASED.write_text("".join(f"{device}\n" for device in strangers))
+    devices.bind(declared)
 
 
 def load_modules() -> None:

@@ -29,6 +29,11 @@ def mount(source: str, target: str, kind: str, flags: Mount, options: str = "") 
     _check(done, f"mount {target}")
 
 
+def unmount(target: str) -> None:
+    """Nothing is mounted at `target` any more, and what was written there is on its device. Raises `OSError`."""
+    _check(_LIBC.umount2(target.encode(), ctypes.c_int(0)), f"unmount {target}")
+
+
 def load_module(path: Path) -> None:
     """Load the kernel module in the file. Raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

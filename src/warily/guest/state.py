@@ -5,10 +5,10 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from warily.formats.guest_state import GuestState
+from warily.formats.guest_state import Device, GuestState
+from warily.guest import devices
 from warily.guest.dm import DeviceMapper
 
-BUSES: Final = ("pci", "virtio")
 LISTEN: Final = "0A"  # TCP_LISTEN, include/net/tcp_states.h
 ROOT_DEVICE: Final = "warily-root"
 _LOCKDOWN: Final = re.compile(r"\[(\w+)\]")
@@ -16,7 +16,6 @@ _LOCKDOWN: Final = re.compile(r"\[(\w+)\]")
 
 def sample() -> GuestState:
     """The state at this instant."""
-    bound, unbound = devices(Path("/sys/bus"))
     return GuestState(
         kernel=_text("/proc/sys/kernel/osrelease"),
         command_line=_text("/proc/cmdline"),
@@ -26,8 +25,9 @@ def sample() -> GuestState:
         hibernation="[disabled]" not in _text("/sys/power/disk", absent="[disabled]"),
         swaps=max(len(_text("/proc/swaps").splitlines()) - 1, 0),
         root_is_verity=root_is_verity(),
-        devices=bound,
-        unbound=unbound,
+        devices=devices.present(),
+        released=tuple(map(Device.parse, _text(str(devices.RELEASED)).splitlines())),
+        autoprobe=devices.still_binding(),
         listening=tuple(sorted({*listeners(_text("/proc/net/tcp")), *listeners(_text("/proc/net/tcp6", absent=""))})),
         modules=tuple(sorted(line.split()[0] for line in _text("/proc/modules").splitlines())),
     )
@@ -52,19 +52,6 @@ def listeners(table: str) -> set[str]:
             host = socket.inet_ntop(family, raw)
             found.add(f"[{host}]:{int(port, 16)}" if ":" in host else f"{host}:{int(port, 16)}")
     return found
-
-
-def devices(buses: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Every PCI and virtio device, as `bus/address driver` where bound and `bus/address` where not."""
-    bound, unbound = [], []
-    for bus in BUSES:
-        for device in sorted((buses / bus / "devices").glob("*")):
-            driver = device / "driver"
-            if driver.is_symlink():
-                bound.append(f"{bus}/{device.name} {driver.readlink().name}")
-            else:
-                unbound.append(f"{bus}/{device.name}")
-    return tuple(bound), tuple(unbound)
 
 
 def root_is_verity() -> bool:

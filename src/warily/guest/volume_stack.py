@@ -2,12 +2,14 @@
 
 /dev/dm-N  crypt      capi:authenc(hmac(sha256),xts(aes))
            integrity  4 KiB blocks, 32-byte tags, journal and superblock under a MAC
-           shadow     4 KiB of guest memory, then the disk from 1 MiB + 4 KiB on
+           shadow     superblock, journal and tags from guest memory; data from the disk
+           fresh      journal and tags: written to memory and disk, read from memory
 """
 
 import mmap
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,16 +21,19 @@ from warily.formats.dm_ioctl import Target
 from warily.formats.dm_tables import BLOCK, SECTOR
 from warily.formats.guest_config import GuestVolume
 from warily.formats.volume_descriptor import CIPHER_TAG_SIZE, DATA_OFFSET, KERNEL_CIPHER, VolumeDescriptor
-from warily.guest import kernel
+from warily.guest import epoch, kernel
 from warily.guest.devices import block_device
 from warily.guest.dm import DeviceMapper, number, wipe
 from warily.guest.kernel import Mount
 from warily.guest.loop import MemoryDisk
 from warily.guest.refusal import Refused
 from warily.guest.volume import VolumeKeys, decide, digest, keys_of, read_head, seal
-from warily.release.messages import VolumeGrant, VolumeState
+from warily.guest.volume_memory import MEMORY, check_seal, read_tags, seal_of, shadow_in_memory
+from warily.release.messages import VolumeGrant
 
-MEMORY: Final = Path("/run")  # a file system in memory, for what a disk must not serve
+Confirm = Callable[[bytes, int], None]
+"""Tells the broker that the disk with this descriptor digest is in this epoch."""
+
 CHUNK: Final = 1 << 22
 MKFS: Final = ("/usr/sbin/mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0")
 MKFS_EXTENDED: Final = "lazy_itable_init=0,lazy_journal_init=0,nodiscard"
@@ -37,52 +42,95 @@ FLAGS: Final = dm_integrity.HAVE_JOURNAL_MAC | dm_integrity.FIXED_PADDING | dm_i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedVolume:
-    """A live volume. `unconfirmed` is the digest that the broker has yet to hear, or None."""
+    """A live volume in its `epoch`. `memory` has its tags; `sealed`: it was found in the state it was left in."""
 
+    spec: GuestVolume
     node: Path
-    unconfirmed: bytes | None
+    memory: MemoryDisk
+    epoch: int
+    is_new: bool
+    sealed: bool
 
 
-def open_volume(slot: int, spec: GuestVolume, grant: VolumeGrant, identity: bytes) -> OpenedVolume:
-    """The volume in `slot`, made if the broker says it never was, is live. Raises `Refused` or `OSError`."""
+def open_volume(slot: int, spec: GuestVolume, grant: VolumeGrant, identity: bytes, confirm: Confirm) -> OpenedVolume:
+    """The volume in `slot`, made if the broker says it never was, is live. Raises `Refused` or `OSError`.
+
+    Before anything of it is used, its disk and the broker say that a new epoch has begun.
+    """
     disk = block_device(slot, "volume", at_least=spec.size)
     head = read_head(disk)
     descriptor = decide(head, grant, spec, identity)
+    is_new = descriptor is None
     if descriptor is None:
-        node, head = initialise(disk, spec, grant.secret, identity)
+        node, memory, descriptor = initialise(disk, spec, grant.secret, identity)
+        _begin_epoch(disk, descriptor, grant, confirm)
     else:
-        keys = keys_of(grant.secret, descriptor.uuid)
-        memory = MemoryDisk(MEMORY, descriptor.superblock.pack().ljust(BLOCK, b"\0"))
-        with DeviceMapper() as mapper:
-            shadow = _shadow(mapper, disk, spec, memory)
-            node = _stack(mapper, shadow, spec, keys, descriptor.superblock.provided_sectors)
-        memory.release()
-        _wipe_keys(keys)
-    return OpenedVolume(node=node, unconfirmed=digest(head) if grant.state is VolumeState.BLANK else None)
+        records = epoch.records_on(disk)
+        name, uuid = spec.name, descriptor.uuid
+        epoch.check_epoch(records, name=name, secret=grant.secret, uuid=uuid, remembered=grant.epoch)
+        memory = read_tags(disk, descriptor.superblock)
+        check_seal(memory, grant.seal, spec.name)
+        _begin_epoch(disk, descriptor, grant, confirm)
+        node = _activate(disk, spec, grant.secret, descriptor.uuid, descriptor.superblock, memory)
+    sealed = grant.seal is not None
+    return OpenedVolume(spec=spec, node=node, memory=memory, epoch=grant.epoch + 1, is_new=is_new, sealed=sealed)
 
 
-def initialise(disk: Path, spec: GuestVolume, secret: bytes, identity: bytes) -> tuple[Path, bytes]:
-    """A new volume with an empty ext4: its node and its descriptor, which is written last of all.
+def close_volume(opened: OpenedVolume) -> bytes:
+    """The volume is unmounted and its devices are gone; the seal of the state it was left in. Raises `OSError`."""
+    name = opened.spec.name
+    kernel.unmount(opened.spec.mount)
+    with DeviceMapper() as mapper:
+        for layer in (f"warily-{name}", f"warily-{name}-integrity"):
+            mapper.remove(layer)
+        made = seal_of(opened.memory)
+        for layer in ("shadow", "fresh", "kept"):
+            mapper.remove(f"warily-{name}-{layer}")
+    opened.memory.release()
+    return made
+
+
+def _begin_epoch(disk: Path, descriptor: VolumeDescriptor, grant: VolumeGrant, confirm: Confirm) -> None:
+    begun = grant.epoch + 1
+    epoch.write_record(disk, epoch=begun, secret=grant.secret, uuid=descriptor.uuid)
+    confirm(digest(seal(descriptor, grant.secret)), begun)
+
+
+def _activate(
+    disk: Path, spec: GuestVolume, secret: bytes, uuid: bytes, superblock: Superblock, memory: MemoryDisk
+) -> Path:
+    """The node of the volume's plain side, above tags that are read from memory."""
+    keys = keys_of(secret, uuid)
+    with DeviceMapper() as mapper:
+        shadow = shadow_in_memory(mapper, disk, spec, superblock, memory)
+        node = _stack(mapper, shadow, spec, keys, superblock.provided_sectors)
+    _wipe_keys(keys)
+    return node
+
+
+def initialise(
+    disk: Path, spec: GuestVolume, secret: bytes, identity: bytes
+) -> tuple[Path, MemoryDisk, VolumeDescriptor]:
+    """A new volume with an empty ext4: its node, its tags and its descriptor, which is written last of all.
 
     Until the descriptor stands on the disk the volume was never made, and the next boot begins anew.
     """
     uuid = secrets.token_bytes(16)
     keys = keys_of(secret, uuid)
-    memory = MemoryDisk(MEMORY, bytes(BLOCK))
+    blank = MemoryDisk(MEMORY, BLOCK)
     with DeviceMapper() as mapper:
-        shadow = _shadow(mapper, disk, spec, memory)
-        superblock = _format(mapper, shadow, spec, keys, memory)
-        node = _stack(mapper, shadow, spec, keys, superblock.provided_sectors)
-    memory.release()
+        superblock = _format(mapper, _shadow(mapper, disk, spec, blank), spec, keys, blank)
+    blank.release()
     _wipe_keys(keys)
+    memory = read_tags(disk, superblock)
+    node = _activate(disk, spec, secret, uuid, superblock, memory)
     _write_zeros(node, superblock.provided_sectors * SECTOR)
     _make_file_system(node, spec, uuid)
     made = VolumeDescriptor.untagged(
         name=spec.name, size=spec.size, uuid=uuid, identity=identity, superblock=superblock
     )
-    head = seal(made, secret)
-    _write_head(disk, head)
-    return node, head
+    _write_head(disk, seal(made, secret))
+    return node, memory, made
 
 
 def mount_volume(node: Path, spec: GuestVolume) -> None:
@@ -93,12 +141,12 @@ def mount_volume(node: Path, spec: GuestVolume) -> None:
 
 
 def _shadow(mapper: DeviceMapper, disk: Path, spec: GuestVolume, memory: MemoryDisk) -> Path:
-    """The disk from `DATA_OFFSET` on, whose first 4 KiB are guest memory."""
+    """The disk from `DATA_OFFSET` on, whose first 4 KiB are guest memory: what dm-integrity formats."""
     skip = BLOCK // SECTOR
     rest = (spec.size - DATA_OFFSET) // BLOCK * skip - skip
     first = dm_tables.linear(start=0, length=skip, device=number(memory.node), offset=0)
     second = dm_tables.linear(start=skip, length=rest, device=number(disk), offset=DATA_OFFSET // SECTOR + skip)
-    return mapper.create(f"warily-{spec.name}-shadow", [first, second])
+    return mapper.create(f"warily-{spec.name}-blank", [first, second])
 
 
 def _format(mapper: DeviceMapper, shadow: Path, spec: GuestVolume, keys: VolumeKeys, memory: MemoryDisk) -> Superblock:
@@ -106,6 +154,7 @@ def _format(mapper: DeviceMapper, shadow: Path, spec: GuestVolume, keys: VolumeK
     name = f"warily-{spec.name}-format"
     mapper.create(name, [_integrity(shadow, keys, BLOCK // SECTOR)])
     mapper.remove(name)
+    mapper.remove(f"warily-{spec.name}-blank")
     try:
         made = Superblock.unpack(memory.read(SUPERBLOCK_SIZE))
     except FormatError as error:

@@ -8,8 +8,9 @@ from warily.guest.refusal import Refused
 
 PREFIX: Final = "warily."
 LIMIT: Final = 4096
-NAMES: Final = ("root", "salt", "blocks", "hash", "grantor")
+NAMES: Final = ("root", "salt", "blocks", "hash", "devices", "grantor")
 SHA256: Final = "sha256"
+DECLARED: Final = "declared"
 MAX_BLOCKS: Final = 1 << 32
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _SALT: Final = re.compile(r"(?:[0-9a-f]{2}){8,64}")
@@ -18,7 +19,11 @@ _NUMBER: Final = re.compile(r"[1-9][0-9]{0,10}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootWords:
-    """The root's SHA-256 tree (root hash, salt, number of 4 KiB data blocks) and the grantor's public key."""
+    """The root's SHA-256 tree (root hash, salt, number of 4 KiB data blocks) and the grantor's public key.
+
+    That declared devices alone are bound is no choice, but a word all the same: who reads the measured line learns
+    it there, and a first program that does not know the word starts nothing.
+    """
 
     root: bytes
     salt: bytes
@@ -41,6 +46,8 @@ class BootWords:
             raise Refused("cmdline.missing", f"{PREFIX}{missing[0]} is missing")
         if found["hash"] != SHA256:
             raise Refused("cmdline.malformed", f"{PREFIX}hash is not {SHA256}")
+        if found["devices"] != DECLARED:
+            raise Refused("cmdline.malformed", f"{PREFIX}devices is not {DECLARED}")
         blocks = int(_matching(_NUMBER, "blocks", found))
         if blocks > MAX_BLOCKS:
             raise Refused("cmdline.malformed", f"{PREFIX}blocks is over {MAX_BLOCKS}")

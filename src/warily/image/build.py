@@ -22,7 +22,7 @@ from warily.image.initrd import InitrdReport, pack
 from warily.image.kernel import NAMES, configuration_of, firmware_of, kernel_of
 from warily.image.lock import Lock, digest_of
 from warily.image.overlay import EPOCH, VOLUME_CIPHER, Overlay, overlay_of
-from warily.image.predict import Booted, launches, registers, role_of
+from warily.image.predict import Booted, events, launches, registers, role_of, with_declared
 from warily.image.report import report_of
 from warily.release.signing import sign_manifest
 
@@ -161,7 +161,8 @@ class _Making:
         )
         with self.progress.step("predict what the hardware will report"):
             predicted, rules = registers(booted, firmware), launches(firmware)
-        return Manifest(
+            booting = events(booted, firmware, memory=machine.memory)
+        made = Manifest(
             name=self.declaration.name,
             suite=self.declaration.suite,
             source_date_epoch=EPOCH,
@@ -180,7 +181,9 @@ class _Making:
             ports=tuple(PortSpec(guest=port.guest, host=port.host) for port in self.declaration.ports),
             grantor=grantor,
             launches=rules,
+            events=booting,
         )
+        return with_declared(made)
 
     def _ingredient(self, role: str, name: str) -> Ingredient:
         path = self.out / name

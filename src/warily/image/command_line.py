@@ -21,6 +21,14 @@ class Word:
     because: str
 
 
+# Debian's cloud kernel has them built in, so they would take a device before the first program is there.
+BUILT_IN: Final = (
+    "nvme_init",
+    "virtio_fs_init",
+    "serial_pci_driver_init",
+    "pericom8250_pci_driver_init",
+    "i8042_init",
+)
 FIXED: Final = (
     Word("console=ttyS0", "the boot log is the one thing a guest shows; journald keeps the rest inside"),
     Word("quiet", "kernel messages go to the host in clear; only warnings and worse are worth that"),
@@ -38,6 +46,10 @@ FIXED: Final = (
     Word(
         "initcall_blacklist=acpi_init",
         "the host's ACPI tables hold code; without this step none of it is loaded or run",
+    ),
+    Word(
+        f"initcall_blacklist={','.join(BUILT_IN)}",
+        "drivers that the kernel has built in and no image needs: what is not there takes no device at boot",
     ),
     Word(
         "pci=lastbus=1", "without ACPI nobody names the PCI buses: bus 0 is looked at directly, and there is no other"
@@ -104,6 +116,7 @@ def compose(root: VerityRoot, *, grantor: bytes, added: tuple[str, ...]) -> str:
             f"warily.salt={root.salt.hex()}",
             f"warily.blocks={root.data_blocks}",
             f"warily.hash={root.algorithm}",
+            "warily.devices=declared",
             f"warily.grantor={grantor.hex()}",
         )
     )

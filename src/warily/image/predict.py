@@ -3,13 +3,15 @@
 Values are written down for every vCPU count up to 64 on the usual host; the rules give those of any other shape.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from warily.core.declaration import Platform
-from warily.core.manifest import PredictedRegister
-from warily.core.shape_rules import LaunchRule
+from warily.core.manifest import Manifest, PredictedRegister
+from warily.core.shape_rules import EventRule, LaunchRule
 from warily.measure import rehearsal, shapes, snp
+from warily.measure.td_boot import TdxLaunch
+from warily.measure.td_rules import event_rules, mrtd_values
 from warily.measure.vmsa import Vmm
 
 REGISTER: Final = snp.REGISTER
@@ -28,9 +30,10 @@ class Booted:
 
 
 def registers(booted: Booted, firmware: dict[Platform, bytes]) -> tuple[PredictedRegister, ...]:
-    """One register a platform and vCPU count. TDX is not predicted yet, and so gets none."""
+    """One register a platform and vCPU count; of TDX, MRTD, which depends on neither."""
     found: list[PredictedRegister] = []
     for platform, image in firmware.items():
+        found += mrtd_values(image) if platform is Platform.TDX else ()
         for count, value in sorted(_values(platform, image, booted).items()):
             when = {"vcpus": str(count), "cpu": booted.cpu}
             found.append(PredictedRegister(platform=platform, register=REGISTER, when=when, value=value))
@@ -46,6 +49,32 @@ def launches(firmware: dict[Platform, bytes]) -> tuple[LaunchRule, ...]:
         image = firmware[Platform.SNP]
         found.append(shapes.snp_rule(image, role=role_of(Platform.SNP), vmm=Vmm.QEMU, features=SNP_FEATURES))
     return tuple(found)
+
+
+def events(booted: Booted, firmware: dict[Platform, bytes], *, memory: int) -> tuple[EventRule, ...]:
+    """The events of a TD's boot, for any shape; `memory` in bytes is the declared one. Nothing for other platforms.
+
+    Neither SNP nor a rehearsal has registers for what comes after the launch, nor a TPM that not the host runs.
+    """
+    if Platform.TDX not in firmware:
+        return ()
+    return event_rules(
+        TdxLaunch(
+            firmware=firmware[Platform.TDX],
+            memory=memory,
+            vcpus=1,  # no event that can be told beforehand depends on it
+            kernel=booted.kernel,
+            initrd=booted.initrd,
+            command_line=booted.command_line,
+        )
+    )
+
+
+def with_declared(manifest: Manifest) -> Manifest:
+    """The manifest with what its rules lead to at the declared shape written down: the RTMRs of a TD."""
+    if Platform.TDX not in manifest.platforms:
+        return manifest
+    return replace(manifest, registers=(*manifest.registers, *shapes.foreseen(manifest, Platform.TDX)))
 
 
 def role_of(platform: Platform) -> str:

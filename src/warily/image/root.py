@@ -60,7 +60,7 @@ class RootFile:
 
 def make_tar(lock: Lock, overlay: Overlay, work: Path) -> Path:
     """The root as a tar in `work`: the same lock and overlay give the same bytes. `work` must be readable by all."""
-    repository = _repository(lock, work / "packages")
+    packages = repository(lock, work / "packages")
     (work / "overlay.tar").write_bytes(overlay.archive())
     script = work / "finish.sh"
     script.write_text(_finish_script())
@@ -69,7 +69,7 @@ def make_tar(lock: Lock, overlay: Overlay, work: Path) -> Path:
     names = ",".join(package.name for package in lock.packages["root"])
     words: list[str | Path] = [
         find("mmdebstrap", package="mmdebstrap"),
-        f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
+        f"--mode={build_mode()}",
         "--variant=essential",
         "--format=tar",
         f"--include={names}",
@@ -84,13 +84,18 @@ def make_tar(lock: Lock, overlay: Overlay, work: Path) -> Path:
         "--skip=output/dev",
         "",
         out,
-        f"deb [trusted=yes] copy:{repository} ./",
+        f"deb [trusted=yes] copy:{packages} ./",
     ]
-    run(words, env=_environment(work), cwd=work, timeout=TIMEOUT)
+    run(words, env=environment(work), cwd=work, timeout=TIMEOUT)
     return out
 
 
-def _environment(work: Path) -> dict[str, str]:
+def build_mode() -> str:
+    """How mmdebstrap becomes root of what it makes."""
+    return "root" if os.geteuid() == 0 else "unshare"
+
+
+def environment(work: Path) -> dict[str, str]:
     """What the build's programs see: nothing of the builder's."""
     return {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -104,7 +109,7 @@ def _environment(work: Path) -> dict[str, str]:
     }
 
 
-def _repository(lock: Lock, folder: Path) -> Path:
+def repository(lock: Lock, folder: Path) -> Path:
     """A flat repository of the locked packages and nothing else."""
     folder.mkdir()
     index = []
@@ -163,7 +168,7 @@ def unpack(archive: Path, tree: Path) -> None:
     tree.mkdir()
     (tree / "dev").mkdir(mode=0o755)  # the archive has no device nodes and not their folder either
     words: list[str | Path] = ["tar", "--numeric-owner", "-C", tree, "-xpf", archive]
-    run([*_keeping_owners(tree, load=False), *words], timeout=TIMEOUT)
+    run([*keeping_owners(tree, load=False), *words], timeout=TIMEOUT)
 
 
 def pack(tree: Path, out: Path, *, name: str) -> None:
@@ -173,10 +178,10 @@ def pack(tree: Path, out: Path, *, name: str) -> None:
         find("mkfs.erofs", package="erofs-utils"),
         "--quiet", f"-T{EPOCH}", f"-U{identity}", "-x-1", *COMPRESSION, out, tree,
     ]  # fmt: skip
-    run([*_keeping_owners(tree, load=True), *words], timeout=TIMEOUT)
+    run([*keeping_owners(tree, load=True), *words], timeout=TIMEOUT)
 
 
-def _keeping_owners(tree: Path, *, load: bool) -> list[str | Path]:
+def keeping_owners(tree: Path, *, load: bool) -> list[str | Path]:
     """Nothing for root; for others fakeroot, which remembers in a file who owns what."""
     if os.geteuid() == 0:
         return []

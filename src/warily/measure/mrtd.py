@@ -17,6 +17,10 @@ from warily.formats.tdvf import SectionType, Tdvf
 from warily.measure.td_memory import google_shapes, google_td_hob
 
 REGISTER: Final = "mrtd"
+EXTENDED_LATER: Final = "two-pass"
+EXTENDED_LATER_BECAUSE: Final = (
+    "a section's pages are extended after all of them were added: early trees such as Canonical's 8.2"
+)
 CHUNK: Final = 256
 _ADD: Final = b"MEM.PAGE.ADD".ljust(16, b"\0")
 _EXTEND: Final = b"MR.EXTEND".ljust(16, b"\0")

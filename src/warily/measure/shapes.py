@@ -5,34 +5,21 @@ A few hash calls a shape: everything that costs time stands in the rules as a di
 
 import hashlib
 from collections.abc import Iterator
+from types import MappingProxyType
 
 from warily.core.declaration import Platform
-from warily.core.manifest import Manifest
+from warily.core.manifest import Manifest, PredictedRegister
 from warily.core.registers import Candidate, Prediction, Step
-from warily.core.shape_rules import EventRule, LaunchRule
+from warily.core.shape_rules import LaunchRule
 from warily.errors import UsageError
-from warily.formats._record import record
 from warily.formats.ovmf import Ovmf, SectionType
 from warily.formats.sev_hashes import KernelHashes
 from warily.measure import snp
-from warily.measure.boot.event import BootEvent
-from warily.measure.boot.fold import fold, pcr, rtmr
+from warily.measure.shape_events import Shape, Supplied, boot_registers
 from warily.measure.snp_hosts import Host, host_named, hosts
 from warily.measure.vmsa import Vmm
 
-
-@record
-class Shape:
-    """What an image's author does not choose: processors, their CPU model, memory in bytes, the kind of host.
-
-    `host` names a variant of data/snp_hosts.py; empty: the usual one. `features` is SEV_FEATURES; None: the rule's.
-    """
-
-    vcpus: int
-    cpu: str
-    memory: int
-    host: str = ""
-    features: int | None = None
+__all__ = ["Shape", "chain", "declared", "foreseen", "recompute", "snp_rule"]
 
 
 def snp_rule(firmware: bytes, *, role: str, vmm: Vmm, features: int) -> LaunchRule:
@@ -51,15 +38,22 @@ def snp_rule(firmware: bytes, *, role: str, vmm: Vmm, features: int) -> LaunchRu
     )
 
 
-def recompute(manifest: Manifest, platform: Platform, shape: Shape, *, algorithm: str = "sha384") -> Prediction:
-    """Every register that the manifest's rules give for this shape, with the trace; SNP's with all candidates.
+def recompute(
+    manifest: Manifest,
+    platform: Platform,
+    shape: Shape,
+    *,
+    algorithm: str = "sha384",
+    supplied: Supplied = MappingProxyType({}),
+) -> Prediction:
+    """Every register that the manifest's rules give for this shape, with the trace and all candidates.
 
     Events become RTMRs on TDX, else the PCRs of the bank of `algorithm`; a register with an event of unknown digest
-    is left out. Raises `UsageError` where the manifest has no rule for the platform, `FormatError` for a broken one.
+    is absent, with the reason, unless `supplied` has the events of that ingredient. Raises `UsageError` where the
+    manifest has no rule for the platform, `FormatError` for a broken one.
     """
     rules = [rule for rule in manifest.launches if rule.platform is platform]
-    events = [_event(rule) for rule in manifest.events if rule.platform is platform and _applies(rule, shape)]
-    if not rules and not events:
+    if not rules and not any(rule.platform is platform for rule in manifest.events):
         msg = f"the manifest of {manifest.name} has no shape rule for {platform.value}"
         raise UsageError(msg, hint="its `registers` are all it says; build the image again for rules")
     registers: dict[str, bytes] = {}
@@ -72,10 +66,39 @@ def recompute(manifest: Manifest, platform: Platform, shape: Shape, *, algorithm
         trace += found.trace
         if platform is Platform.SNP:  # a rehearsal has one host, ours
             candidates += tuple(_candidates(manifest, rule, shape))
-    folded = fold(events, algorithm, place=rtmr if platform is Platform.TDX else pcr)
+    booted = boot_registers(manifest, platform, shape, algorithm=algorithm, supplied=supplied)
     return Prediction(
-        registers=registers | dict(folded.registers), trace=(*trace, *folded.trace), candidates=candidates
+        registers=registers | booted.registers,
+        trace=(*trace, *booted.trace),
+        candidates=(*candidates, *booted.candidates),
+        absent=booted.absent,
     )
+
+
+def declared(manifest: Manifest) -> Shape:
+    """The shape that the manifest declares."""
+    return Shape(vcpus=manifest.cpus, cpu=manifest.cpu, memory=manifest.memory)
+
+
+def foreseen(manifest: Manifest, platform: Platform) -> tuple[PredictedRegister, ...]:
+    """The registers of the declared shape, to be written down: the usual value of each, then those of other hosts."""
+    shape = declared(manifest)
+    found = recompute(manifest, platform, shape)
+    given = {(entry.register, entry.value) for entry in manifest.registers if entry.platform is platform}
+    usual: list[tuple[str, bytes, dict[str, str]]] = [(name, value, {}) for name, value in found.registers.items()]
+    others = [(one.register, one.value, {"variant": one.name}) for one in found.candidates]
+    made: dict[tuple[str, bytes], PredictedRegister] = {}
+    for register, value, more in (*usual, *others):
+        when = {"vcpus": str(shape.vcpus), "memory": str(shape.memory)} | more
+        entry = PredictedRegister(platform=platform, register=register, when=when, value=value)
+        if (register, value) not in given:
+            made.setdefault((register, value), entry)
+    return tuple(made.values())
+
+
+def chain(manifest: Manifest, rule: LaunchRule, shape: Shape) -> snp.Ingredients:
+    """What the launch digest of a shape depends on, the number of processors left open. Raises `UsageError`."""
+    return _ingredients(manifest, rule, shape, host_named(shape.host, _vmm(rule), svsm=False))
 
 
 def _candidates(manifest: Manifest, rule: LaunchRule, shape: Shape) -> Iterator[Candidate]:
@@ -117,19 +140,3 @@ def _vmm(rule: LaunchRule) -> Vmm:
         msg = f"a launch rule for {rule.vmm!r}, which this version does not know"
         raise UsageError(msg)
     return Vmm(rule.vmm)
-
-
-def _applies(rule: EventRule, shape: Shape) -> bool:
-    known = {"vcpus": str(shape.vcpus), "cpu": shape.cpu, "memory": str(shape.memory)}
-    return all(known.get(name) == value for name, value in rule.when.items())
-
-
-def _event(rule: EventRule) -> BootEvent:
-    return BootEvent(
-        register=rule.register,
-        type=rule.type,
-        name=rule.name,
-        ingredient=rule.ingredient,
-        digests=rule.digests,
-        because=rule.because,
-    )

@@ -38,6 +38,7 @@ __all__ = [
     "predict",
     "predict_counts",
     "replay",
+    "section_steps",
     "vmsas",
 ]
 
@@ -101,7 +102,7 @@ def predict_counts(launch: SnpLaunch, counts: Iterable[int]) -> dict[int, bytes]
     wanted = checked_counts(counts)
     found = _ingredients(launch, trace=False)
     digest = LaunchDigest(found.seed)
-    for _ in _section_steps(found, digest):
+    for _ in section_steps(found, digest):
         pass
     return _processors(found).digests(digest, wanted)
 
@@ -111,7 +112,7 @@ def candidates(launch: SnpLaunch) -> tuple[Candidate, ...]:
     wanted = checked_counts((launch.vcpus,))
     found = _ingredients(launch, trace=False)
     before = LaunchDigest(found.seed)
-    for _ in _section_steps(found, before):
+    for _ in section_steps(found, before):
         pass
     eip = _eip(launch, found)
     made: dict[bytes, Candidate] = {}
@@ -168,7 +169,7 @@ def replay(found: Ingredients, vcpus: int) -> Prediction:
     if found.svsm is not None:
         digest.value = found.seed
         trace.append(digest.step("svsm", "SVSM", found.svsm.sha256, at=found.svsm.gpa))
-    trace += _section_steps(found, digest)
+    trace += section_steps(found, digest)
     trace += _processors(found).steps(digest, vcpus)
     return Prediction(registers={REGISTER: digest.value}, trace=tuple(trace))
 
@@ -229,8 +230,8 @@ def hashes_offset(firmware: Ovmf) -> int:
     return offset
 
 
-def _section_steps(found: Ingredients, digest: LaunchDigest) -> Iterator[Step]:
-    """Add the metadata sections, in the order the monitor does."""
+def section_steps(found: Ingredients, digest: LaunchDigest) -> Iterator[Step]:
+    """Add the metadata sections to the register, in the order the monitor does, one step each."""
     late = found.vmm is Vmm.EC2
     cpuid = [section for section in found.sections if section.type is SectionType.CPUID]
     for section in found.sections:

@@ -10,6 +10,7 @@ from importlib import resources
 from typing import Final
 
 from warily.core.ranges import Range
+from warily.core.shape_rules import TdMemory
 from warily.errors import FormatError, UsageError
 from warily.formats.ovmf import PAGE
 from warily.formats.td_hob import (
@@ -37,14 +38,26 @@ _ACCEPTED: Final = (SectionType.TD_HOB, SectionType.TEMP_MEM)
 
 def qemu_td_hob(tdvf: Tdvf, memory: int) -> TdHob:
     """The list that QEMU writes for a q35 machine of `memory` bytes. Raises `UsageError` where they do not suffice."""
+    return td_hob_of(memory_of(tdvf), memory)
+
+
+def memory_of(tdvf: Tdvf) -> TdMemory:
+    """What the list depends on besides the size of the memory. Raises `FormatError` without a section for it."""
+    ranges = sorted((part.gpa, part.end) for part in tdvf.sections if part.type in _ACCEPTED and part.memory_size)
+    return TdMemory(hob=_base(tdvf), accepted=tuple(Range(start, end) for start, end in ranges))
+
+
+def td_hob_of(firmware: TdMemory, memory: int) -> TdHob:
+    """Likewise from what a manifest says of the firmware. Raises `UsageError` where the memory does not suffice."""
     if not 0 < memory < MAX_MEMORY or memory % PAGE:
         msg = f"memory of {memory} bytes: whole 4 KiB pages below 2^52 are needed"
         raise UsageError(msg)
     low = low_memory(memory)
     banks = [Range(0, low)] + ([Range(FOUR_GIB, FOUR_GIB + memory - low)] if memory > low else [])
-    accepted = sorted((part.gpa, part.end) for part in tdvf.sections if part.type in _ACCEPTED and part.memory_size)
-    if accepted and accepted[-1][1] > low:
-        msg = f"memory of {memory} bytes ends before {accepted[-1][1]:#x}, which the firmware needs"
+    accepted = [(part.start, part.end) for part in firmware.accepted]
+    needed = max((end for _, end in accepted), default=0)
+    if needed > low:
+        msg = f"memory of {memory} bytes ends before {needed:#x}, which the firmware needs"
         raise UsageError(msg, hint="give the machine more memory")
     blocks: list[Resource] = []
     for bank in banks:
@@ -56,8 +69,7 @@ def qemu_td_hob(tdvf: Tdvf, memory: int) -> TdHob:
             at = end
         if at < bank.end:
             blocks.append(resource(UNACCEPTED, at, bank.end))
-    base = _base(tdvf)
-    return TdHob(hand_off=hand_off(base + _size(blocks) + Head.SIZE), resources=tuple(blocks))
+    return TdHob(hand_off=hand_off(firmware.hob + _size(blocks) + Head.SIZE), resources=tuple(blocks))
 
 
 def google_td_hob(tdvf: Tdvf, banks: Iterable[Range], *, early: bool) -> TdHob:

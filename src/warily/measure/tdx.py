@@ -14,7 +14,14 @@ from warily.errors import FormatError, UsageError
 from warily.formats._record import record
 from warily.formats.tdvf import Tdvf
 from warily.measure.boot import FirmwareFacts, Folded, facts_of, fold, layouts, predict_events, rtmr
-from warily.measure.mrtd import REGISTER, firmware_regions, google_candidates, measure_regions
+from warily.measure.mrtd import (
+    EXTENDED_LATER,
+    EXTENDED_LATER_BECAUSE,
+    REGISTER,
+    firmware_regions,
+    google_candidates,
+    measure_regions,
+)
 from warily.measure.qemu_kernel import UNPATCHED_SINCE
 from warily.measure.td_boot import ALGORITHM, TdBoot, TdxLaunch, Variant, check_launch, with_variables
 
@@ -46,7 +53,7 @@ def predict(launch: TdxLaunch) -> Prediction:
     launch = _replace_firmware(launch, with_variables(tdvf, launch.firmware, launch.variables))
     tdvf = Tdvf.parse(launch.firmware)
     static, static_candidates, trace = _mrtd(launch, tdvf)
-    facts = _facts(launch)
+    facts = facts_of_td(launch)
     outcomes = list(_outcomes(launch, tdvf, facts))
     registers, absent = _decided(outcomes, facts, named=launch.layout is not None)
     if launch.layout is None and not facts.extends_rtmrs:
@@ -61,7 +68,7 @@ def predict(launch: TdxLaunch) -> Prediction:
     )
 
 
-def _facts(launch: TdxLaunch) -> FirmwareFacts:
+def facts_of_td(launch: TdxLaunch) -> FirmwareFacts:
     """What the image shows of its events: nothing where it is none that consists of volumes, such as td-shim."""
     try:
         return facts_of(launch.firmware, layout=launch.layout)
@@ -88,10 +95,10 @@ def _mrtd(launch: TdxLaunch, tdvf: Tdvf) -> tuple[bytes, tuple[Candidate, ...], 
             because="each page is extended as it is added: QEMU since 10.1, Google's hosts",
         ),
         Candidate(
-            name="two-pass",
+            name=EXTENDED_LATER,
             register=REGISTER,
             value=double.value,
-            because="a section's pages are extended after all of them were added: early trees such as Canonical's 8.2",
+            because=EXTENDED_LATER_BECAUSE,
         ),
         *google_candidates(tdvf, launch.firmware),
     )

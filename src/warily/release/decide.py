@@ -85,5 +85,10 @@ def refusal_of(appraisal: Appraisal) -> Refused | None:
 def _key(volume: Volume, secret: bytes) -> VolumeGrant:
     made = volume.state is VolumeState.INITIALISED
     return VolumeGrant(
-        name=volume.name, secret=secret, state=volume.state, descriptor=volume.descriptor if made else None
+        name=volume.name,
+        secret=secret,
+        state=volume.state,
+        descriptor=volume.descriptor if made else None,
+        epoch=volume.epoch,
+        seal=volume.seal,
     )

@@ -3,6 +3,7 @@
     guest → POST /v1/nonce      {}                                  → {"nonce"}
     guest → POST /v1/attest     AttestRequest                       → {"grant": compact JWE}
     guest → POST /v1/confirm    Confirmation                        → {}
+    guest → POST /v1/seal       Sealing                             → {}
     guest → POST /v1/lease      LeaseCall                           → LeaseAnswer
 
 The JWE (ECDH-ES, A256GCM) is to the session key; its plaintext is a compact JWS (EdDSA) by the grantor
@@ -26,6 +27,7 @@ MAX_VOLUMES: Final = 16
 IDENTITY_SIZE: Final = 32
 SECRET_SIZE: Final = 32
 DESCRIPTOR_DIGEST_SIZE: Final = 32
+SEAL_SIZE: Final = 32
 
 
 class VolumeState(StrEnum):
@@ -80,13 +82,17 @@ class AttestRequest:
 class VolumeGrant:
     """One volume's secret, and what the broker knows of the volume.
 
-    `descriptor` is the SHA-256 of the 4 KiB descriptor that was confirmed when it was initialised.
+    `descriptor` is the SHA-256 of the 4 KiB descriptor that was confirmed when it was initialised; `epoch`
+    how often it was opened; `seal` the digest of its tags when it was last closed in order, None where
+    its last machine ended in another way.
     """
 
     name: str
     secret: bytes = field(repr=False)
     state: VolumeState
     descriptor: bytes | None
+    epoch: int = 0
+    seal: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +123,8 @@ class Grant:
                         "secret": b64url(volume.secret),
                         "state": volume.state.value,
                         "descriptor": "" if volume.descriptor is None else volume.descriptor.hex(),
+                        "epoch": volume.epoch,
+                        "seal": "" if volume.seal is None else volume.seal.hex(),
                     }
                     for volume in self.volumes
                 ],
@@ -145,12 +153,14 @@ def _volume(entry: JsonObject) -> VolumeGrant:
     if state not in (VolumeState.BLANK, VolumeState.INITIALISED):
         msg = f"{entry.what}: no key is ever granted for a volume that is {state!r}"
         raise FormatError(msg)
-    descriptor = entry.hexadecimal("descriptor")
+    descriptor, seal = entry.hexadecimal("descriptor"), entry.hexadecimal("seal")
     made = VolumeGrant(
         name=entry.text("name", limit=64),
         secret=_exactly(entry.octets("secret", limit=SECRET_SIZE), SECRET_SIZE, "secret"),
         state=VolumeState(state),
         descriptor=_exactly(descriptor, DESCRIPTOR_DIGEST_SIZE, "descriptor") if descriptor else None,
+        epoch=entry.number("epoch"),
+        seal=_exactly(seal, SEAL_SIZE, "seal") if seal else None,
     )
     entry.finish()
     return made
@@ -158,26 +168,28 @@ def _volume(entry: JsonObject) -> VolumeGrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
-    """The guest made the volume: its descriptor's SHA-256, under the lease key.
+    """The guest made or opens the volume, and its disk says so: descriptor's SHA-256 and epoch, under the lease key.
 
-    From here on the volume is `initialised`: the broker never again grants a key to format it.
+    From here on the volume is `initialised`: the broker never again grants a key to format it, and no guest
+    takes a disk of an earlier epoch for it.
     """
 
     session: str
     volume: str
     descriptor: bytes
+    epoch: int
     tag: bytes
 
     @classmethod
-    def make(cls, *, session: str, volume: str, descriptor: bytes, lease_key: bytes) -> Self:
+    def make(cls, *, session: str, volume: str, descriptor: bytes, epoch: int, lease_key: bytes) -> Self:
         """The confirmation, tagged with the lease key."""
-        tag = lease_tag(lease_key, "confirm", session, volume, descriptor.hex())
-        return cls(session=session, volume=volume, descriptor=descriptor, tag=tag)
+        tag = lease_tag(lease_key, "confirm", session, volume, descriptor.hex(), str(epoch))
+        return cls(session=session, volume=volume, descriptor=descriptor, epoch=epoch, tag=tag)
 
     def is_tagged_by(self, lease_key: bytes) -> bool:
         """Whether the holder of `lease_key` made it."""
-        wanted = lease_tag(lease_key, "confirm", self.session, self.volume, self.descriptor.hex())
-        return hmac.compare_digest(wanted, self.tag)
+        words = ("confirm", self.session, self.volume, self.descriptor.hex(), str(self.epoch))
+        return hmac.compare_digest(lease_tag(lease_key, *words), self.tag)
 
     def encode(self) -> bytes:
         """The confirmation as JSON."""
@@ -186,6 +198,7 @@ class Confirmation:
                 "session": self.session,
                 "volume": self.volume,
                 "descriptor": self.descriptor.hex(),
+                "epoch": self.epoch,
                 "tag": self.tag.hex(),
             }
         )
@@ -198,6 +211,58 @@ class Confirmation:
             session=top.text("session", limit=64),
             volume=top.text("volume", limit=64),
             descriptor=top.hexadecimal("descriptor", width=DESCRIPTOR_DIGEST_SIZE),
+            epoch=top.number("epoch", low=1),
+            tag=top.hexadecimal("tag", width=32),
+        )
+        top.finish()
+        return made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealing:
+    """The guest closed the volume in order: the digest of all its tags in this epoch, under the lease key.
+
+    The next guest that opens it takes no other state for the current one.
+    """
+
+    session: str
+    volume: str
+    epoch: int
+    seal: bytes
+    tag: bytes
+
+    @classmethod
+    def make(cls, *, session: str, volume: str, epoch: int, seal: bytes, lease_key: bytes) -> Self:
+        """The sealing, tagged with the lease key."""
+        tag = lease_tag(lease_key, "seal", session, volume, str(epoch), seal.hex())
+        return cls(session=session, volume=volume, epoch=epoch, seal=seal, tag=tag)
+
+    def is_tagged_by(self, lease_key: bytes) -> bool:
+        """Whether the holder of `lease_key` made it."""
+        wanted = lease_tag(lease_key, "seal", self.session, self.volume, str(self.epoch), self.seal.hex())
+        return hmac.compare_digest(wanted, self.tag)
+
+    def encode(self) -> bytes:
+        """The sealing as JSON."""
+        return canonical(
+            {
+                "session": self.session,
+                "volume": self.volume,
+                "epoch": self.epoch,
+                "seal": self.seal.hex(),
+                "tag": self.tag.hex(),
+            }
+        )
+
+    @classmethod
+    def decode(cls, text: bytes) -> Self:
+        """The sealing that `text` holds. Raises `FormatError`."""
+        top = JsonObject.parse(text, what="sealing", limit=4096)
+        made = cls(
+            session=top.text("session", limit=64),
+            volume=top.text("volume", limit=64),
+            epoch=top.number("epoch", low=1),
+            seal=top.hexadecimal("seal", width=SEAL_SIZE),
             tag=top.hexadecimal("tag", width=32),
         )
         top.finish()

@@ -53,6 +53,10 @@ def _add_guest_routes(app: FastAPI, broker: Broker) -> None:
     async def confirm(request: Request) -> Response:
         return _json(await lease.confirm(broker, await read(request, limit=SMALL)))
 
+    @app.post("/v1/seal")
+    async def seal(request: Request) -> Response:
+        return _json(await lease.seal(broker, await read(request, limit=SMALL)))
+
     @app.post("/v1/lease")
     async def hold(request: Request) -> Response:
         return _json(await lease.lease(broker, await read(request, limit=SMALL)))

@@ -21,6 +21,7 @@ from warily.formats import guest_state, snp_certs, tsm_report
 from warily.formats.guest_state import GuestState
 from warily.formats.snp_report import PolicyBit
 from warily.formats.tsm_report import TsmReport
+from warily.posture.rules.devices import left_alone, undeclared
 from warily.release import nonce
 from warily.release.binding import HARDWARE, digest_without, report_data
 from warily.release.messages import IDENTITY_SIZE, AttestRequest
@@ -30,8 +31,17 @@ REGISTER: Final = "launch_digest"
 NOBODY: Final = bytes(IDENTITY_SIZE)
 WANTED: Final = {HARDWARE: tsm_report.MEDIA_TYPE, guest_state.LABEL: guest_state.MEDIA_TYPE}
 OWN_CHECKS: Final = frozenset(
-    {nonce.CHECK, "release.evidence", "release.binding", "release.identity", "release.manifest", "release.volume"}
+    {
+        nonce.CHECK,
+        "release.evidence",
+        "release.binding",
+        "release.identity",
+        "release.manifest",
+        "release.volume",
+        "release.devices",
+    }
 )
+NAMED: Final = 200  # characters of a list in a finding
 
 _BY_DIGEST: Final = Waived("the image is recognised by its launch digest, which a signed manifest predicts")
 _ANY_CHIP: Final = Waived("any genuine chip may run the image")
@@ -43,10 +53,14 @@ _KNOWN_ATTACKS: Final = Waived("known attacks are named in the result; a floor i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """Whom the broker believes: manifests that a trusted owner signed, and rehearsal roots by SHA-256."""
+    """Whom the broker believes: manifests that a trusted owner signed, and rehearsal roots by SHA-256.
+
+    `unknown_devices`: a machine may have devices that its image has no use for, as long as none has a driver.
+    """
 
     manifests: tuple[Manifest, ...]
     rehearsal_roots: frozenset[bytes]
+    unknown_devices: bool
 
 
 def appraise(request: AttestRequest, trust: Trust, *, fresh: Finding, at: datetime) -> Appraisal:
@@ -72,7 +86,13 @@ def appraise(request: AttestRequest, trust: Trust, *, fresh: Finding, at: dateti
     return replace(
         verified,
         required=verified.required | OWN_CHECKS,
-        findings=(*own, *verified.findings, known, _volumes_are_declared(request, manifest)),
+        findings=(
+            *own,
+            *verified.findings,
+            known,
+            _volumes_are_declared(request, manifest),
+            _devices_are_declared(request, manifest, rehearsal=verified.rehearsal, unknown=trust.unknown_devices),
+        ),
     )
 
 
@@ -117,6 +137,7 @@ def checks() -> list[tuple[str, str]]:
         "release.identity": _identity_is_named,
         "release.manifest": _manifest_is_known,
         "release.volume": _volumes_are_declared,
+        "release.devices": _devices_are_declared,
     }
     return [(check, (decide.__doc__ or "").partition("\n")[0]) for check, decide in made.items()]
 
@@ -139,7 +160,7 @@ def _evidence_is_whole(request: AttestRequest) -> Finding:
     check = "release.evidence"
     found = {label: record.media_type for label, record in request.evidence.items()}
     if found != WANTED:
-        return failed(check, expected=", ".join(WANTED), found=", ".join(found)[:200] or "nothing")
+        return failed(check, expected=", ".join(WANTED), found=", ".join(found)[:NAMED] or "nothing")
     GuestState.decode(request.evidence[guest_state.LABEL].value)
     provider = TsmReport.decode(request.evidence[HARDWARE].value).provider
     if provider == tsm_report.TDX_GUEST:
@@ -192,3 +213,19 @@ def _volumes_are_declared(request: AttestRequest, manifest: Manifest | None) -> 
         expected = ", ".join(sorted(declared)) or "no volume"
         return failed(check, expected=expected, found=", ".join(request.volumes)[:200])
     return passed(check, found=", ".join(request.volumes))
+
+
+def _devices_are_declared(
+    request: AttestRequest, manifest: Manifest | None, *, rehearsal: bool, unknown: bool
+) -> Finding:
+    """The guest has bound declared devices alone. Others without a driver are named, or refused where so configured."""
+    check = "release.devices"
+    if manifest is None:
+        return Finding(check=check, outcome=Outcome.NOT_REACHED)
+    sample = GuestState.decode(request.evidence[guest_state.LABEL].value)
+    strays = undeclared(sample, manifest, rehearsal=rehearsal)
+    alone = left_alone(sample)
+    if strays or (alone and not unknown):
+        found = ", ".join(map(str, strays or alone))[:NAMED]
+        return failed(check, expected="the devices that the image declares", found=found)
+    return passed(check, found=", ".join(map(str, alone))[:NAMED])

@@ -36,7 +36,22 @@ from warily.service.store import Store
 from warily.service.transaction import Session, Transaction
 
 LEASE: Final = 4  # seconds: how long a guest pauses between calls, and how long a call may wait for an end
+BACK: Final = 60  # seconds by which the clock of another replica may be behind
 SESSION: Final = "session"  # what a wrapped lease key is for
+
+
+async def _use(tx: Transaction, value: bytes, now: int) -> Finding | None:
+    """The nonce is used from here on; why it cannot be, where that is so.
+
+    A clock that was set back would let nonces hold again that were used and forgotten.
+    """
+    newest = await tx.newest_nonce()
+    if newest is not None and now < newest - nonce.LIFETIME - BACK:
+        found = f"one {newest - nonce.LIFETIME - now} s behind a nonce that was used"
+        return failed(nonce.CHECK, expected="a clock that goes forward", found=found, hint="set the broker's clock")
+    if await tx.use_nonce(value, expiry=nonce.expiry(value), now=now):
+        return None
+    return failed(nonce.CHECK, expected="an unused nonce", found="one that was used", hint="ask /v1/nonce again")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +98,7 @@ class Broker:
         found = nonce.check(self.kek.subkey("nonce"), value, now)
         if found.outcome not in CLEAN:
             return found
-        if await self.store.run(lambda tx: tx.use_nonce(value, expiry=nonce.expiry(value), now=now)):
-            return found
-        return failed(nonce.CHECK, expected="an unused nonce", found="one that was used", hint="ask /v1/nonce again")
+        return await self.store.run(lambda tx: _use(tx, value, now)) or found
 
     async def _settle(self, tx: Transaction, request: AttestRequest, appraisal: Appraisal) -> Grant | Refused:
         """Decide, and write down what was decided, in one transaction."""

@@ -1,4 +1,4 @@
-"""What a granted session may still ask: to confirm a volume it made, and whether to go on."""
+"""What a granted session may still ask: to open a volume, to seal it, and whether to go on."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Final
 from warily.errors import FormatError, HostError
 from warily.formats._json import canonical
 from warily.release import registry
-from warily.release.messages import Confirmation, LeaseAnswer, LeaseCall, LeaseState
+from warily.release.messages import Confirmation, LeaseAnswer, LeaseCall, LeaseState, Sealing, VolumeState
 from warily.release.registry import No
 from warily.service.broker import SESSION, Broker
 from warily.service.problem import Problem
@@ -18,7 +18,7 @@ LOOK_AGAIN: Final = 5.0  # seconds after which a waiting call asks the store: an
 
 
 async def confirm(broker: Broker, body: bytes) -> bytes:
-    """The volume that a `Confirmation` names is initialised from here on, or a `Problem` says why not."""
+    """The volume that a `Confirmation` names is in use in a new epoch, or a `Problem` says why not."""
     said = Confirmation.decode(body)
     session, _ = await _caller(broker, said.session, said.is_tagged_by)
     refused = await broker.store.run(lambda tx: _confirm(tx, session, said, broker.seconds()))
@@ -36,14 +36,47 @@ async def _confirm(tx: Transaction, session: Session, said: Confirmation, now: i
     elif volume is None:
         answer = No("volume-unknown", f"no key of a volume {said.volume!r} was granted")
     else:
-        answer = registry.confirm(volume, session=session.session, descriptor=said.descriptor)
-    facts = {"session": session.session, "volume": said.volume, "descriptor": said.descriptor.hex()}
+        answer = registry.confirm(volume, session=session.session, descriptor=said.descriptor, epoch=said.epoch)
+    facts = {"session": session.session, "volume": said.volume, "epoch": said.epoch}
     if isinstance(answer, No):
         await tx.record("refuse-confirm", at=now, identity=session.identity, code=answer.code, **facts)
         return answer
-    if answer.volume != volume:
+    if volume is not None and answer.volume != volume:
         await tx.keep(answer.volume)
-        await tx.record("initialise", at=now, identity=session.identity, **facts)
+        if volume.state is VolumeState.BLANK:
+            descriptor = said.descriptor.hex()
+            await tx.record("initialise", at=now, identity=session.identity, descriptor=descriptor, **facts)
+        else:
+            await tx.record("open", at=now, identity=session.identity, sealed=volume.seal is not None, **facts)
+    return None
+
+
+async def seal(broker: Broker, body: bytes) -> bytes:
+    """The volume that a `Sealing` names was closed in order, or a `Problem` says why that is not believed.
+
+    The session may have been told to end: that is when a guest closes its volumes.
+    """
+    said = Sealing.decode(body)
+    session, _ = await _caller(broker, said.session, said.is_tagged_by)
+    refused = await broker.store.run(lambda tx: _seal(tx, session, said, broker.seconds()))
+    if refused is not None:
+        raise Problem(status=HTTPStatus.CONFLICT, code=refused.code, detail=refused.because)
+    return canonical({})
+
+
+async def _seal(tx: Transaction, session: Session, said: Sealing, now: int) -> No | None:
+    """Write down what follows from the sealing; the refusal, if it is one."""
+    volume = await tx.volume(session.identity, said.volume)
+    if volume is None:
+        answer: No | registry.Sealed = No("volume-unknown", f"no key of a volume {said.volume!r} was granted")
+    else:
+        answer = registry.seal(volume, session=session.session, epoch=said.epoch, digest=said.seal)
+    facts = {"session": session.session, "volume": said.volume, "epoch": said.epoch, "seal": said.seal.hex()}
+    if isinstance(answer, No):
+        await tx.record("refuse-seal", at=now, identity=session.identity, code=answer.code, **facts)
+        return answer
+    await tx.keep(answer.volume)
+    await tx.record("seal", at=now, identity=session.identity, **facts)
     return None
 
 

@@ -151,6 +151,8 @@ def _volume(volume: Volume) -> dict[str, object]:
         "name": volume.name,
         "state": volume.state.value,
         "descriptor": volume.descriptor.hex() if volume.descriptor else "",
+        "epoch": volume.epoch,
+        "sealed": volume.seal is not None,
     }
 
 

@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-from sqlalchemy import event
+from sqlalchemy import event, inspect
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.schema import CreateColumn
 
 from warily.service.tables import METADATA
 from warily.service.transaction import Transaction
@@ -48,6 +49,7 @@ class Store:
         store = cls(connect(f"sqlite+aiosqlite:///{path}"))
         async with store._engine.begin() as connection:
             await connection.run_sync(METADATA.create_all)
+            await connection.run_sync(_add_columns)
         return store
 
     async def close(self) -> None:
@@ -72,6 +74,17 @@ class Store:
     async def _once(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         async with self._engine.begin() as connection:
             return await work(Transaction(connection))
+
+
+def _add_columns(connection: Connection) -> None:
+    """Tables that an earlier version made have the columns that were added since; old rows hold their defaults."""
+    known = inspect(connection)
+    for table in METADATA.sorted_tables:
+        found = {column["name"] for column in known.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in found:
+                text = CreateColumn(column).compile(connection)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {text}")
 
 
 def connect(url: str) -> AsyncEngine:

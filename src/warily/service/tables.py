@@ -25,6 +25,8 @@ VOLUMES: Final = Table(
     Column("descriptor", LargeBinary(32)),
     Column("holder", String(64)),
     Column("held_until", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False, server_default="0"),
+    Column("seal", LargeBinary(32)),
 )
 
 # Used nonces, until they have expired anyway.

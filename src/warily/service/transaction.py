@@ -46,12 +46,19 @@ class Transaction:
         await self._connection.execute(insert(SETTINGS).values(name=name, value=value))
 
     async def use_nonce(self, nonce: bytes, *, expiry: int, now: int) -> bool:
-        """Whether this was the nonce's first use. Nonces that have expired by `now` are forgotten."""
-        await self._connection.execute(delete(NONCES).where(NONCES.c.expiry < now))
+        """Whether this was the nonce's first use. Nonces that have expired by `now` are forgotten, but the newest."""
+        newest = await self.newest_nonce()
+        if newest is not None:
+            await self._connection.execute(delete(NONCES).where(NONCES.c.expiry < min(now, newest)))
         if await self._connection.scalar(select(NONCES.c.expiry).where(NONCES.c.nonce == nonce)) is not None:
             return False
         await self._connection.execute(insert(NONCES).values(nonce=nonce, expiry=expiry))
         return True
+
+    async def newest_nonce(self) -> int | None:
+        """When the nonce expires that was given out last of those that were used; None before the first use."""
+        found: int | None = await self._connection.scalar(select(func.max(NONCES.c.expiry)))
+        return found
 
     async def volume(self, identity: bytes, name: str) -> Volume | None:
         """The volume, or None where it was never asked for."""
@@ -75,6 +82,8 @@ class Transaction:
             "descriptor": volume.descriptor,
             "holder": volume.holder,
             "held_until": volume.held_until,
+            "epoch": volume.epoch,
+            "seal": volume.seal,
         }
         done = await self._connection.execute(update(VOLUMES).where(*where).values(**values))
         if done.rowcount == 0:

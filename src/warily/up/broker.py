@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import secrets
 import socket
 import subprocess
@@ -35,13 +36,15 @@ class Broker:
     """A running broker. As a context manager it is stopped at the end.
 
     `endpoint` is where it will listen: a port of the loopback that was free a moment ago, so that a
-    machine can be started while the broker still imports its libraries.
+    machine can be started while the broker still imports its libraries. `keys` is another folder of keys than the
+    user's own.
     """
 
-    def __init__(self, folder: Path, arguments: Sequence[str]) -> None:
+    def __init__(self, folder: Path, arguments: Sequence[str], *, keys: Path | None = None) -> None:
         self.endpoint = ("127.0.0.1", _free_port())
         self._folder = folder
         self._arguments = arguments
+        self._environment = os.environ | ({"WARILY_KEYS": str(keys)} if keys is not None else {})
         self._log = folder / "broker.log"
 
     def __enter__(self) -> Self:
@@ -53,7 +56,12 @@ class Broker:
         ]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-                command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, process_group=0
+                command,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                process_group=0,
+                env=self._environment,
             )
         return self
 

@@ -54,8 +54,8 @@ def planned(project: Path, tee: Platform, progress: Progress) -> Plan:
 
     The broker's port and the folder of sockets are chosen anew at each start; here they are examples.
     """
-    home, manifest = _image(project, progress)
-    return _plan(home, manifest, tee, run=str(SOCKETS), broker=("127.0.0.1", BROKER_PORT), ports=manifest.ports)
+    home, manifest = image_of(project, progress)
+    return launch_plan(home, manifest, tee, run=str(SOCKETS), broker=("127.0.0.1", BROKER_PORT), ports=manifest.ports)
 
 
 @contextmanager
@@ -66,14 +66,14 @@ def running(project: Path, tee: Platform, progress: Progress) -> Iterator[Runnin
     guest ends early.
     """
     readiness.require(tee)
-    home, manifest = _image(project, progress)
+    home, manifest = image_of(project, progress)
     started = time.monotonic()
     with ExitStack() as opened:
         opened.enter_context(_alone(home))
         root = hierarchy(home.rehearsal) if tee is Platform.REHEARSAL else None
-        broker = opened.enter_context(Broker(home.broker, _broker_arguments(home, root)))
+        broker = opened.enter_context(Broker(home.broker, broker_arguments(home, root)))
         sockets = opened.enter_context(tempfile.TemporaryDirectory(prefix="warily-up-"))
-        launch = _plan(home, manifest, tee, run=sockets, broker=broker.endpoint, ports=choose_ports(manifest.ports))
+        launch = launch_plan(home, manifest, tee, run=sockets, broker=broker.endpoint, ports=choose_ports(manifest.ports))
         with progress.step("measure and start the machine"):
             if root is not None:
                 opened.enter_context(Processor(launch, root))
@@ -88,7 +88,7 @@ def running(project: Path, tee: Platform, progress: Progress) -> Iterator[Runnin
         yield Running(facts=facts, ports=launch.ports, identity=launch.host_data, machine=machine, seconds=took)
 
 
-def _plan(
+def launch_plan(
     home: Home, manifest: Manifest, tee: Platform, *, run: str, broker: tuple[str, int], ports: Sequence[PortSpec]
 ) -> Plan:
     """The launch of the project's own machine: its identity, its disks."""
@@ -108,7 +108,7 @@ def _plan(
     )
 
 
-def _image(project: Path, progress: Progress) -> tuple[Home, Manifest]:
+def image_of(project: Path, progress: Progress) -> tuple[Home, Manifest]:
     """The project's image, built or reused, and found to be the one its owner signed."""
     home = Home.of(project)
     build(project, progress=progress)
@@ -119,7 +119,7 @@ def _image(project: Path, progress: Progress) -> tuple[Home, Manifest]:
     return home, manifest
 
 
-def _broker_arguments(home: Home, root: Hierarchy | None) -> tuple[str, ...]:
+def broker_arguments(home: Home, root: Hierarchy | None) -> tuple[str, ...]:
     """What this project's broker trusts: its own image, and in a rehearsal its own rehearsal root."""
     manifest = home.image / built.SIGNED_MANIFEST
     passphrase = passphrase_file(home.broker)

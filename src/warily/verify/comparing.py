@@ -28,13 +28,13 @@ def bits_fit(check: str, value: int, rule: BitRule | Waived, kind: type[IntFlag]
     """Every required bit is set, and no forbidden one."""
     if isinstance(rule, Waived):
         return waived(check, rule)
-    missing = bit_names(rule.required & ~value, kind)
-    present = bit_names(rule.forbidden & value, kind)
-    if missing or present:
+    lacking, excess = rule.required & ~value, rule.forbidden & value
+    if lacking or excess:
+        missing, present = bit_names(lacking, kind), bit_names(excess, kind)
         found = [f"{name} is clear" for name in missing] + [f"{name} is set" for name in present]
         expected = [f"{name} set" for name in missing] + [f"{name} clear" for name in present]
         return failed(check, expected=", ".join(expected)[:400], found=", ".join(found)[:400])
-    return passed(check, found=f"{value:#x}")
+    return passed(check, f"{value:#x}")
 
 
 def is_one_of(check: str, value: bytes, allowed: Iterable[bytes] | Waived, *, hint: str = "") -> Finding:
@@ -43,7 +43,7 @@ def is_one_of(check: str, value: bytes, allowed: Iterable[bytes] | Waived, *, hi
         return waived(check, allowed)
     known = sorted(allowed)
     if value in known:
-        return passed(check, found=short(value))
+        return passed(check, short(value))
     listed = ", ".join(short(entry) for entry in known[:4])
     expected = f"one of {len(known)}: {listed}" if known else "nothing is on the list"
     return failed(check, expected=expected, found=short(value), hint=hint)
@@ -55,7 +55,7 @@ def is_equal(check: str, value: bytes, wanted: bytes | Waived, *, hint: str = ""
         return waived(check, wanted)
     if value != wanted:
         return failed(check, expected=short(wanted), found=short(value), hint=hint)
-    return passed(check, found=short(value))
+    return passed(check, short(value))
 
 
 def is_at_least(check: str, value: int, least: int | Waived) -> Finding:
@@ -64,7 +64,7 @@ def is_at_least(check: str, value: int, least: int | Waived) -> Finding:
         return waived(check, least)
     if value < least:
         return failed(check, expected=f"at least {least}", found=str(value))
-    return passed(check, found=str(value))
+    return passed(check, str(value))
 
 
 def short(value: bytes) -> str:

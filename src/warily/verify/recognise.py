@@ -199,8 +199,8 @@ def tdx_collateral_from(blobs: Iterable[bytes]) -> TdxCollateral:
     """Intel's statements, revocation lists and certificates out of bundles and single files."""
     found: dict[str, list[Any]] = {field.name: [] for field in fields(TdxCollateral)}
     statements = {intel_collateral.TCB_INFO: "tcb_infos", intel_collateral.QE_IDENTITY: "qe_identities"}
-    for blob in _unpacked(blobs):
-        match recognise(blob):
+    for kind, blob in _recognised(blobs):
+        match kind:
             case Kind.INTEL_BUNDLE:
                 bundle = Bundle.decode(blob)
                 found["tcb_infos"] += [one for one in (bundle.tcb_info,) if one is not None]
@@ -209,8 +209,8 @@ def tdx_collateral_from(blobs: Iterable[bytes]) -> TdxCollateral:
                 found["pck_crls"] += [one for one in (bundle.pck_crl,) if one is not None]
                 found["certificates"] += bundle.certificates
             case Kind.INTEL_STATEMENT:
-                kind, statement = intel_collateral.decode_response(blob)
-                found[statements[kind]].append(statement)
+                key, statement = intel_collateral.decode_response(blob)
+                found[statements[key]].append(statement)
             case _:
                 for piece in _pieces(blob):
                     found[_shelf(piece)].append(piece.der)
@@ -219,8 +219,16 @@ def tdx_collateral_from(blobs: Iterable[bytes]) -> TdxCollateral:
 
 def _unpacked(blobs: Iterable[bytes]) -> Iterator[bytes]:
     """The files, and in the place of a bundle what is inside. A bundle inside a bundle is no collateral."""
+    return (blob for _, blob in _recognised(blobs))
+
+
+def _recognised(blobs: Iterable[bytes]) -> Iterator[tuple[Kind, bytes]]:
     for blob in blobs:
-        yield from bundled.contents(blob) if recognise(blob) is Kind.BUNDLE else (blob,)
+        kind = recognise(blob)
+        if kind is Kind.BUNDLE:
+            yield from ((recognise(inner), inner) for inner in bundled.contents(blob))
+        else:
+            yield kind, blob
 
 
 def _shelf(piece: _Piece) -> str:
@@ -314,6 +322,8 @@ def _is_crl_hex(data: bytes) -> bool:
 
 def _unhexed(data: bytes) -> bytes | None:
     """The bytes that hexadecimal text means, with any white space and a leading `0x`; None for other text."""
+    if not _HEX.issuperset(data[:16].replace(b"x", b"")):  # most files are no such text, and need not be read whole
+        return None
     text = b"".join(data.split()).removeprefix(b"0x")
     if not text or len(text) % 2 or not _HEX.issuperset(text):
         return None

@@ -127,22 +127,27 @@ def _variable(register: int, kind: int, name: str, vendor: str, value: bytes) ->
 
 
 def _acpi(inputs: BootInputs, _: BootLayout) -> Iterator[BootEvent]:
-    kind, data = EventType.PLATFORM_CONFIG_FLAGS, b"ACPI DATA"
     if inputs.acpi is None:
         because = "QEMU's ACPI tables for this machine are not given"
-        yield unknown(1, kind, "ACPI tables", ingredient="acpi", because=because)
+        yield unknown(1, EventType.PLATFORM_CONFIG_FLAGS, "ACPI tables", ingredient="acpi", because=because)
     elif isinstance(inputs.acpi, tuple):
         yield from inputs.acpi
     else:
-        blobs = {
-            "etc/table-loader": inputs.acpi.loader,
-            "etc/acpi/rsdp": inputs.acpi.rsdp,
-            "etc/tpm/log": inputs.acpi.tpm_log,
-            "etc/acpi/tables": inputs.acpi.tables,
-        }
-        for name, blob in blobs.items():
-            if blob is not None:
-                yield BootEvent(register=1, type=kind, name=name, ingredient="acpi", hashed=blob, data=data)
+        yield from acpi_events(inputs.acpi)
+
+
+def acpi_events(blobs: AcpiBlobs) -> Iterator[BootEvent]:
+    """The events of QEMU's files, in the order in which firmware asks for them."""
+    kind, data = EventType.PLATFORM_CONFIG_FLAGS, b"ACPI DATA"
+    named = {
+        "etc/table-loader": blobs.loader,
+        "etc/acpi/rsdp": blobs.rsdp,
+        "etc/tpm/log": blobs.tpm_log,
+        "etc/acpi/tables": blobs.tables,
+    }
+    for name, blob in named.items():
+        if blob is not None:
+            yield BootEvent(register=1, type=kind, name=name, ingredient="acpi", hashed=blob, data=data)
 
 
 def _authority(inputs: BootInputs, _: BootLayout) -> Iterator[BootEvent]:

@@ -15,7 +15,7 @@ AUTHENTICATED: Final = frozenset({KERNEL_CIPHER})
 
 SAME_PLACE: Final = "the broker that keeps the volume keys runs where this adversary rules"
 STILL_OPEN: Final = (
-    "an older copy of a whole volume can be put back: that is not detected",
+    "after a crash, older blocks of a volume can be put back unnoticed",
     "where, when and how much is written can be seen",
 )
 

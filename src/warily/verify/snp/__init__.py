@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Final
 
 from warily.core.appraisal import CLEAN, Appraisal
+from warily.core.claims import ReadLater
 from warily.core.collateral import SnpCollateral
 from warily.core.evidence import SnpEvidence
 from warily.core.expect import SnpExpect
 from warily.core.finding import Finding, Outcome
 from warily.verify.snp.acceptable import RULES, acceptable
 from warily.verify.snp.authentic import CHECKS, authentic
-from warily.verify.snp.chain import pick
+from warily.verify.snp.chain import Case, pick
 from warily.verify.snp.claims import claims
 from warily.verify.snp.exposure import exposures
 
@@ -28,10 +29,8 @@ def appraise_snp(evidence: SnpEvidence, collateral: SnpCollateral, expect: SnpEx
     findings = authentic(case)
     genuine = all(finding.outcome in CLEAN for finding in findings)
     anchored = case.anchor
-    said: dict[str, object] = {}
     if genuine and case.product is not None and case.leaf is not None:
         findings += acceptable(case.report, case.product, expect)
-        said = claims(case.report, case.product, case.leaf)
     else:
         findings += tuple(Finding(check=check, outcome=Outcome.NOT_REACHED) for check in RULES)
     return Appraisal(
@@ -40,10 +39,15 @@ def appraise_snp(evidence: SnpEvidence, collateral: SnpCollateral, expect: SnpEx
         anchor=anchored.name if anchored and genuine else NO_ANCHOR,
         required=REQUIRED,
         findings=findings,
-        claims=said,
+        claims=_claims(case) if genuine else {},
         rehearsal=anchored is not None and anchored.rehearsal,
-        advisories=exposures(case.report, case.product) if said and case.product else (),
+        advisories=exposures(case.report, case.product) if genuine and case.product else (),
     )
+
+
+def _claims(case: Case) -> ReadLater:
+    leaf, _, _ = case.chain()
+    return ReadLater(lambda: claims(case.report, case.product, leaf) if case.product else {})
 
 
 def checks() -> list[tuple[str, str]]:

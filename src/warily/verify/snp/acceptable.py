@@ -27,13 +27,16 @@ from warily.verify.snp.products import Product
 
 Rule = Callable[[SnpReport, Product, SnpExpect], Finding]
 
+# Plain numbers: they are looked at for every report.
+_RESERVED_ONE: Final = int(PolicyBit.RESERVED_ONE)
+_MIGRATE_MA: Final = int(PolicyBit.MIGRATE_MA)
 _UNPREDICTED: Final = "`warily measure` says what an image should report"
 
 
 def policy_is_well_formed(report: SnpReport, _: Product, __: SnpExpect) -> Finding:
     """Policy bit 17, which must be one, is one."""
     check = "snp.policy.reserved"
-    if not report.policy & PolicyBit.RESERVED_ONE:
+    if not report.policy & _RESERVED_ONE:
         return failed(check, expected="policy bit 17 is one", found=f"policy {report.policy:#x}")
     return passed(check)
 
@@ -79,7 +82,7 @@ def vmpl_is_allowed(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
         return waived(check, want.vmpls)
     if report.vmpl not in want.vmpls:
         return failed(check, expected=", ".join(map(str, sorted(want.vmpls))), found=f"VMPL {report.vmpl}")
-    return passed(check, found=f"VMPL {report.vmpl}")
+    return passed(check, f"VMPL {report.vmpl}")
 
 
 def policy_is_wanted(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
@@ -97,12 +100,15 @@ def bits_are_known(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
     check = "snp.unknown-bits"
     if isinstance(want.unknown_bits, Waived):
         return waived(check, want.unknown_bits)
-    unknown = [f"policy bit {bit}" for bit in bit_numbers(report.policy & ~POLICY_BITS)]
-    unknown += [f"platform bit {bit}" for bit in bit_numbers(report.platform_info & ~PLATFORM_BITS)]
-    if unknown and not want.unknown_bits:
+    policy, platform = report.policy & ~POLICY_BITS, report.platform_info & ~PLATFORM_BITS
+    if not policy | platform:
+        return passed(check)
+    unknown = [f"policy bit {bit}" for bit in bit_numbers(policy)]
+    unknown += [f"platform bit {bit}" for bit in bit_numbers(platform)]
+    if not want.unknown_bits:
         hint = "newer firmware says something that this version of warily cannot judge"
         return failed(check, expected="only bits that have a name", found=", ".join(unknown)[:200], hint=hint)
-    return passed(check, found=", ".join(unknown)[:200])
+    return passed(check, ", ".join(unknown)[:200])
 
 
 def migration_is_wanted(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
@@ -110,11 +116,11 @@ def migration_is_wanted(report: SnpReport, _: Product, want: SnpExpect) -> Findi
     check = "snp.migration-agent"
     if isinstance(want.migration_agent, Waived):
         return waived(check, want.migration_agent)
-    allowed = bool(report.policy & PolicyBit.MIGRATE_MA)
+    allowed = bool(report.policy & _MIGRATE_MA)
     bound = report.report_id_ma != NO_MIGRATION_AGENT
     if (allowed or bound) and not want.migration_agent:
         return failed(check, expected="no migration agent", found="bound" if bound else "allowed by the policy")
-    return passed(check, found="bound" if bound else "none")
+    return passed(check, "bound" if bound else "none")
 
 
 def firmware_is_committed(report: SnpReport, _: Product, want: SnpExpect) -> Finding:
@@ -126,7 +132,7 @@ def firmware_is_committed(report: SnpReport, _: Product, want: SnpExpect) -> Fin
     if not settled and not want.provisional_firmware:
         expected = f"committed {report.current_tcb:016x}"
         return failed(check, expected=expected, found=f"{report.committed_tcb:016x}: provisional firmware runs")
-    return passed(check, found="committed" if settled else "provisional")
+    return passed(check, "committed" if settled else "provisional")
 
 
 def tcb_is_recent_enough(report: SnpReport, product: Product, want: SnpExpect) -> Finding:
@@ -157,7 +163,7 @@ def guest_svn_is_recent_enough(report: SnpReport, _: Product, want: SnpExpect) -
         return waived(check, want.guest_svn)
     if report.guest_svn < want.guest_svn:
         return failed(check, expected=f"at least {want.guest_svn}", found=str(report.guest_svn))
-    return passed(check, found=str(report.guest_svn))
+    return passed(check, str(report.guest_svn))
 
 
 def measurement_is_known(report: SnpReport, _: Product, want: SnpExpect) -> Finding:

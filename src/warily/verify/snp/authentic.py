@@ -23,7 +23,8 @@ from warily.verify.snp.products import by_cpuid
 Check = Callable[[Case], Finding]
 
 NO_CRL: Final = Waived("no revocation list was given, so revocation was not judged")
-_ALGORITHM: Final = "an RSA-PSS signature (SHA-384, salt 48) by"
+_BY: Final = "an RSA-PSS signature (SHA-384, salt 48) by"
+_ALGORITHM: Final = ec.ECDSA(SHA384())
 
 
 def report_names_the_offered_key(case: Case) -> Finding:
@@ -33,7 +34,7 @@ def report_names_the_offered_key(case: Case) -> Finding:
     if key is SigningKey.NONE:
         return failed(check, expected="a VCEK or a VLEK", found="none: the report says that it is not signed")
     if case.leaf is not None:
-        return passed(check, found=key.name)
+        return passed(check, key.name)
     kind = KIND_OF[key]
     others = [certificate.name for certificate in case.offered if leaf_kind(certificate) is not None]
     if others:
@@ -72,7 +73,7 @@ def root_is_trusted(case: Case) -> Finding:
         )
     if not x509.is_signed_by(case.root, case.root):
         return failed(check, expected=f"{case.root.name} signed by itself", found="another signature")
-    return passed(check, found=anchor.name)
+    return passed(check, anchor.name)
 
 
 def intermediate_is_signed(case: Case) -> Finding:
@@ -90,8 +91,8 @@ def intermediate_is_signed(case: Case) -> Finding:
     if signs_vleks is not (case.leaf.kind is LeafKind.VLEK):
         return failed(check, expected=f"the authority for a {case.leaf.kind}", found=case.intermediate.name)
     if not x509.is_signed_by(case.intermediate, case.root):
-        return failed(check, expected=f"{_ALGORITHM} {case.root.name}", found="another signature")
-    return passed(check, found=case.intermediate.name)
+        return failed(check, expected=f"{_BY} {case.root.name}", found="another signature")
+    return passed(check, case.intermediate.name)
 
 
 def leaf_is_signed(case: Case) -> Finding:
@@ -99,8 +100,8 @@ def leaf_is_signed(case: Case) -> Finding:
     check = "snp.chain.leaf"
     leaf, intermediate, _ = case.chain()
     if not x509.is_signed_by(leaf.certificate, intermediate):
-        return failed(check, expected=f"{_ALGORITHM} {intermediate.name}", found="another signature")
-    return passed(check, found=f"{leaf.kind} {leaf.product_name}")
+        return failed(check, expected=f"{_BY} {intermediate.name}", found="another signature")
+    return passed(check, f"{leaf.kind} {leaf.product_name}")
 
 
 def chain_is_in_date(case: Case) -> Finding:
@@ -115,7 +116,7 @@ def chain_is_in_date(case: Case) -> Finding:
                 found=f"valid {certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}",
                 hint="pass --at to judge old evidence at its own time",
             )
-    return passed(check, found=f"until {leaf.certificate.not_after:%Y-%m-%d}")
+    return passed(check, f"until {leaf.certificate.not_after.date()}")
 
 
 def chain_is_not_revoked(case: Case) -> Finding:
@@ -158,7 +159,7 @@ def signature_verifies(case: Case) -> Finding:
     r = int.from_bytes(report.signature_r, "little")
     s = int.from_bytes(report.signature_s, "little")
     try:
-        key.verify(encode_dss_signature(r, s), case.raw[:SIGNED_SIZE], ec.ECDSA(SHA384()))
+        key.verify(encode_dss_signature(r, s), case.raw[:SIGNED_SIZE], _ALGORITHM)
     except InvalidSignature:
         hint = "the report was changed, or this is the certificate of another chip or TCB"
         return failed(check, expected=f"a signature by this {leaf.kind}", found="one that does not verify", hint=hint)
@@ -178,7 +179,7 @@ def product_agrees(case: Case) -> Finding:
     if case.report.has_cpuid and by_cpuid(case.report) is not product:
         found = f"family {case.report.cpuid_family:#x}, model {case.report.cpuid_model:#x}"
         return failed(check, expected=f"a processor of the {product.kds} family", found=found)
-    return passed(check, found=product.kds)
+    return passed(check, product.kds)
 
 
 def tcb_versions_are_well_formed(case: Case) -> Finding:
@@ -192,7 +193,7 @@ def tcb_versions_are_well_formed(case: Case) -> Finding:
             Tcb.decode(value, product.tcb)
         except FormatError:
             return failed(check, expected=f"the {product.tcb} layout of {product.kds}", found=f"{value:016x}")
-    return passed(check, found=product.tcb.value)
+    return passed(check, product.tcb.value)
 
 
 def reported_tcb_is_the_keys(case: Case) -> Finding:
@@ -204,7 +205,7 @@ def reported_tcb_is_the_keys(case: Case) -> Finding:
         return failed(check, expected="a leaf that names every patch level of its product", found="levels missing")
     if certified != case.report.reported_tcb:
         return failed(check, expected=f"{certified:016x}", found=f"{case.report.reported_tcb:016x}")
-    return passed(check, found=f"{certified:016x}")
+    return passed(check, f"{certified:016x}")
 
 
 def chip_is_the_keys(case: Case) -> Finding:
@@ -216,13 +217,13 @@ def chip_is_the_keys(case: Case) -> Finding:
         why = "a VLEK names no chip" if leaf.kind is LeafKind.VLEK else "MASK_CHIP_KEY is set"
         if any(chip):
             return failed(check, expected=f"zero: {why}", found=f"{chip.hex()[:16]}…")
-        return passed(check, found=why)
+        return passed(check, why)
     size = case.product.chip_id if case.product else len(chip)
     if leaf.hardware_id is None or len(leaf.hardware_id) != size:
         return failed(check, expected=f"a VCEK with a hwID of {size} bytes", found="none of that length")
     if chip != leaf.hardware_id.ljust(len(chip), b"\x00"):
         return failed(check, expected=f"{leaf.hardware_id.hex()[:16]}…", found=f"{chip.hex()[:16]}…")
-    return passed(check, found=f"{chip.hex()[:16]}…")
+    return passed(check, f"{chip.hex()[:16]}…")
 
 
 # The definition of "genuine", in this order. The reference page is generated from the table.

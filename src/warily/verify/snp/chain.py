@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from warily.core.collateral import SnpCollateral
@@ -29,7 +30,11 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A report, the certificates picked for it, and everything else its checks look at."""
+    """A report, the certificates picked for it, and everything else its checks look at.
+
+    `anchor` is the trust anchor that the root is: AMD's own by its key, or a rehearsal root by its fingerprint.
+    `product` is the one that the leaf names, None where this version does not know it.
+    """
 
     raw: bytes = field(repr=False)
     report: SnpReport
@@ -40,6 +45,8 @@ class Case:
     leaf: Leaf | None
     intermediate: Certificate | None
     root: Certificate | None
+    anchor: Anchor | None
+    product: Product | None
 
     def chain(self) -> tuple[Leaf, Certificate, Certificate]:
         """Leaf, intermediate and root. Only for checks that come after those which found all three."""
@@ -47,24 +54,6 @@ class Case:
             msg = "the chain is not complete"
             raise LookupError(msg)
         return self.leaf, self.intermediate, self.root
-
-    @property
-    def anchor(self) -> Anchor | None:
-        """The trust anchor that the root is: AMD's own by its key, or a rehearsal root by its fingerprint."""
-        if self.root is None:
-            return None
-        product = by_root(self.root)
-        if product is not None:
-            return Anchor(name=f"AMD ARK-{product.kds}", rehearsal=False, product=product)
-        print_ = x509.fingerprint(self.root)
-        if print_ in self.rehearsal_roots:
-            return Anchor(name=f"rehearsal root {print_.hex()[:16]}", rehearsal=True, product=None)
-        return None
-
-    @property
-    def product(self) -> Product | None:
-        """The product that the leaf names, None where this version does not know it."""
-        return None if self.leaf is None else by_name(self.leaf.product_name)
 
 
 def pick(evidence: SnpEvidence, collateral: SnpCollateral, *, rehearsal_roots: frozenset[bytes], at: datetime) -> Case:
@@ -81,8 +70,7 @@ def pick(evidence: SnpEvidence, collateral: SnpCollateral, *, rehearsal_roots: f
     offered = tuple(x509.decoded(der) for der in ders)
     crls = tuple(RevocationList.decode(der) for der in collateral.crls)
     leaf = _leaf(report, offered, at)
-    intermediate = _issuer(leaf.certificate if leaf else None, _rank(offered, is_intermediate))
-    root = _issuer(intermediate, _rank(offered, is_root)) or next(filter(is_root, offered), None)
+    intermediate, root = _authorities(leaf.certificate.raw if leaf else None, tuple(ders))
     return Case(
         raw=evidence.report,
         report=report,
@@ -93,12 +81,35 @@ def pick(evidence: SnpEvidence, collateral: SnpCollateral, *, rehearsal_roots: f
         leaf=leaf,
         intermediate=intermediate,
         root=root,
+        anchor=_anchor(root, rehearsal_roots),
+        product=by_name(leaf.product_name) if leaf else None,
     )
 
 
 def is_intermediate(certificate: Certificate) -> bool:
     """Whether the certificate is an authority, and not by its own word."""
     return certificate.is_authority and not is_root(certificate)
+
+
+def _anchor(root: Certificate | None, rehearsal_roots: frozenset[bytes]) -> Anchor | None:
+    if root is None:
+        return None
+    product = by_root(root)
+    if product is not None:
+        return Anchor(name=f"AMD ARK-{product.kds}", rehearsal=False, product=product)
+    print_ = x509.fingerprint(root)
+    if print_ in rehearsal_roots:
+        return Anchor(name=f"rehearsal root {print_.hex()[:16]}", rehearsal=True, product=None)
+    return None
+
+
+@lru_cache(maxsize=x509.REMEMBERED)
+def _authorities(leaf: bytes | None, ders: tuple[bytes, ...]) -> tuple[Certificate | None, Certificate | None]:
+    """Intermediate and root above a leaf, from certificates (DER): the same for every report of a chip."""
+    offered = tuple(x509.decoded(der) for der in ders)
+    intermediate = _issuer(x509.decoded(leaf) if leaf else None, _rank(offered, is_intermediate))
+    root = _issuer(intermediate, _rank(offered, is_root)) or next(filter(is_root, offered), None)
+    return intermediate, root
 
 
 def _rank(offered: Sequence[Certificate], belongs: Callable[[Certificate], bool]) -> tuple[Certificate, ...]:
@@ -120,7 +131,9 @@ def _leaf(report: SnpReport, offered: Sequence[Certificate], at: datetime) -> Le
     wanted = KIND_OF.get(report.signing_key)
     leaves = [read_leaf(certificate.raw) for certificate in offered if leaf_kind(certificate) is wanted]
     found = [leaf for leaf in leaves if leaf is not None]
-    return max(found, key=lambda leaf: _fit(leaf, report, at), default=None)
+    if len(found) < 2:  # noqa: PLR2004  # nothing to choose
+        return found[0] if found else None
+    return max(found, key=lambda leaf: _fit(leaf, report, at))
 
 
 def _fit(leaf: Leaf, report: SnpReport, at: datetime) -> tuple[bool, bool, bool]:

@@ -37,30 +37,29 @@ class LeafKind(StrEnum):
     VLEK = "SEV-VLEK"
 
 
+_KINDS: Final = {kind.value: kind for kind in LeafKind}
 KIND_OF: Final = {SigningKey.VCEK: LeafKind.VCEK, SigningKey.VLEK: LeafKind.VLEK}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
-    """A VCEK or VLEK. `patch_levels` are the extensions under `.3` by their last number."""
+    """A VCEK or VLEK. `tcbs` has, for each layout, the TCB_VERSION that its extensions under `.3` spell."""
 
     kind: LeafKind
     certificate: Certificate
     product_name: str
-    patch_levels: dict[int, int]
+    tcbs: dict[TcbLayout, int | None]
     hardware_id: bytes | None
     csp_id: str | None
 
     def tcb(self, layout: TcbLayout) -> int | None:
         """The TCB_VERSION the key is derived from; None where the certificate lacks a component of the layout."""
-        if not all(arc in self.patch_levels for arc in _REQUIRED_ARCS[layout]):
-            return None
-        return sum(self.patch_levels.get(arc, 0) << (8 * at) for at, arc in enumerate(_TCB_ARCS[layout]))
+        return self.tcbs[layout]
 
 
 def leaf_kind(certificate: Certificate) -> LeafKind | None:
     """Which kind of leaf the subject claims to be, None for any other certificate."""
-    return LeafKind(certificate.name) if certificate.name in tuple(LeafKind) else None
+    return _KINDS.get(certificate.name)
 
 
 @lru_cache(maxsize=256)
@@ -79,10 +78,17 @@ def read_leaf(der: bytes) -> Leaf | None:
         kind=kind,
         certificate=certificate,
         product_name=_text(certificate, _PRODUCT_NAME) or "?",
-        patch_levels=levels,
+        tcbs={layout: _tcb(levels, layout) for layout in TcbLayout},
         hardware_id=_hardware_id(certificate),
         csp_id=_text(certificate, _CSP_ID),
     )
+
+
+def _tcb(levels: dict[int, int], layout: TcbLayout) -> int | None:
+    """The levels, by the last number of their extensions, as a TCB_VERSION; None where a required one is missing."""
+    if not all(arc in levels for arc in _REQUIRED_ARCS[layout]):
+        return None
+    return sum(levels.get(arc, 0) << (8 * at) for at, arc in enumerate(_TCB_ARCS[layout]))
 
 
 def _patch_level(value: bytes) -> int:

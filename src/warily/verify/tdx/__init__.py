@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from warily.core.appraisal import CLEAN, Appraisal
+from warily.core.claims import ReadLater
 from warily.core.collateral import TdxCollateral
 from warily.core.evidence import TdxEvidence
 from warily.core.expect import TdxExpect
@@ -29,10 +30,8 @@ def appraise_tdx(evidence: TdxEvidence, collateral: TdxCollateral, expect: TdxEx
     findings = authentic(case)
     genuine = all(finding.outcome in CLEAN for finding in findings)
     anchored = case.anchor
-    said: dict[str, object] = {}
     if genuine:
         findings += acceptable(case, expect)
-        said = claims(case)
     else:
         findings += tuple(Finding(check=check, outcome=Outcome.NOT_REACHED) for check in RULES)
     return Appraisal(
@@ -41,7 +40,7 @@ def appraise_tdx(evidence: TdxEvidence, collateral: TdxCollateral, expect: TdxEx
         anchor=anchored.name if anchored and genuine else NO_ANCHOR,
         required=REQUIRED,
         findings=findings,
-        claims=said,
+        claims=ReadLater(lambda: claims(case)) if genuine else {},
         rehearsal=anchored is not None and anchored.rehearsal,
         advisories=exposures(case) if genuine else (),
     )

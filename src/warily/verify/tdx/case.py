@@ -93,8 +93,8 @@ def pick(evidence: TdxEvidence, collateral: TdxCollateral, *, rehearsal_roots: f
     offered = tuple(x509.decoded(der) for der in dict.fromkeys(collateral.certificates))
     chain = _brought(quote.certification) if quote.certification_type == PCK_CHAIN else _assembled(offered)
     platform = _extensions(chain[0]) if chain else None
-    infos = [(statement, _tcb_info(statement.text)) for statement in collateral.tcb_infos]
-    identities = [(statement, _qe_identity(statement.text)) for statement in collateral.qe_identities]
+    infos = [(statement, tcb_info_of(statement.text)) for statement in collateral.tcb_infos]
+    identities = [(statement, qe_identity_of(statement.text)) for statement in collateral.qe_identities]
     tee, qe = ("TDX", "TD_QE") if quote.header.tee_type == TDX else ("SGX", "QE")
     tcb_statement, tcb_info = max(
         infos,
@@ -117,8 +117,8 @@ def pick(evidence: TdxEvidence, collateral: TdxCollateral, *, rehearsal_roots: f
     )
 
 
-_tcb_info = lru_cache(maxsize=16)(TcbInfo.decode)
-_qe_identity = lru_cache(maxsize=16)(QeIdentity.decode)
+tcb_info_of = lru_cache(maxsize=16)(TcbInfo.decode)
+qe_identity_of = lru_cache(maxsize=16)(QeIdentity.decode)
 _list = lru_cache(maxsize=8)(RevocationList.decode)
 
 

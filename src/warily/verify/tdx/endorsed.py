@@ -231,7 +231,7 @@ def _in_date(check: str, what: str, dates: tuple[datetime, datetime] | None, at:
     if not issued <= at <= next_update:
         found = f"issued {issued:%Y-%m-%d %H:%M}, next update {next_update:%Y-%m-%d %H:%M}"
         return failed(check, expected=f"{what} in date at {at:%Y-%m-%d %H:%M}", found=found, hint=_AT_ITS_TIME)
-    return passed(check, found=f"until {next_update:%Y-%m-%d}")
+    return passed(check, f"until {next_update.date()}")
 
 
 def _list_is_good(check: str, lists: Sequence[RevocationList], issuer: Certificate, at: datetime) -> Finding:

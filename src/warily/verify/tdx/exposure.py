@@ -11,9 +11,8 @@ from functools import lru_cache
 from typing import Final
 
 from warily.core.advisory import Exposure, Standing
-from warily.formats.intel_collateral import QeIdentity, TcbInfo
 from warily.verify.advisories import Advisory, Condition, Facts, Held, advisories, judge
-from warily.verify.tdx.case import Case
+from warily.verify.tdx.case import Case, qe_identity_of, tcb_info_of
 from warily.verify.tdx.roots import module_versions
 
 PLATFORM: Final = "tdx"
@@ -67,8 +66,8 @@ def exposures(case: Case) -> tuple[Exposure, ...]:
 
 @lru_cache(maxsize=64)
 def _said(info: bytes, identity: bytes) -> Said:
-    decoded = TcbInfo.decode(info)
-    parts = [*(level for module in decoded.modules for level in module.levels), *QeIdentity.decode(identity).levels]
+    decoded = tcb_info_of(info)
+    parts = [*(level for module in decoded.modules for level in module.levels), *qe_identity_of(identity).levels]
     named = frozenset(name for part in parts for name in part.advisories)
     return Said(
         named=named | frozenset(name for level in decoded.levels for name in level.advisories),

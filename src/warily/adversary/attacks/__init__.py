@@ -1,0 +1,38 @@
+"""Every attack that the laboratory mounts: one module a kind, one table of all."""
+
+from typing import Final
+
+from warily.adversary.attack import Attack
+from warily.adversary.attacks import (
+    acpi,
+    agents,
+    boot,
+    collateral,
+    console,
+    credentials,
+    datasource,
+    devices,
+    dsdt,
+    evidence,
+    grants,
+    records,
+    root_disk,
+    volumes,
+)
+
+TABLE: Final[tuple[Attack, ...]] = (
+    *acpi.ATTACKS,
+    *dsdt.ATTACKS,
+    *credentials.ATTACKS,
+    *datasource.ATTACKS,
+    *agents.ATTACKS,
+    *console.ATTACKS,
+    *devices.ATTACKS,
+    *boot.ATTACKS,
+    *root_disk.ATTACKS,
+    *volumes.ATTACKS,
+    *evidence.ATTACKS,
+    *collateral.ATTACKS,
+    *grants.ATTACKS,
+    *records.ATTACKS,
+)
