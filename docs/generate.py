@@ -113,7 +113,7 @@ def error_page() -> str:
 
 
 def _below(kind: type[errors.WarilyError]) -> Iterator[type[errors.WarilyError]]:
-    for sub in kind.__subclasses__():
+    for sub in sorted(kind.__subclasses__(), key=lambda sub: (sub.__module__, sub.__qualname__)):
         yield sub
         yield from _below(sub)
 

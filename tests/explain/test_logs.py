@@ -8,6 +8,7 @@ from warily.core.registers import pcr_bank
 from warily.explain.boots import Boot
 from warily.explain.builds import Build
 from warily.explain.logs import Line, compare, lines_of_boot, lines_of_log, registers_of, shared_bank
+from warily.explain.words import changes
 from warily.formats.tcg_log import EventLog, EventType
 from warily.measure.boot.event import BootEvent, known
 from warily.measure.boot.steps import CALLING
@@ -84,3 +85,21 @@ def test_an_event_that_nobody_could_predict_is_no_divergence() -> None:
     open_event = Line(at=1, register="rtmr0", type=10, digest=None, means="ACPI tables: not given")
     real = Line(at=4, register="rtmr0", type=10, digest=bytes(48), means="ACPI tables")
     assert compare((open_event,), (real,)) == ()
+
+
+def test_hostile_lists_of_events_take_little_time() -> None:
+    """Sequences that a matcher would compare again and again."""
+    lists = [
+        [
+            Line(at=at, register="pcr0", type=1, digest=hashlib.sha256(bytes([at * step % 251])).digest(), means="x")
+            for at in range(4000)
+        ]
+        for step in (7, 11)
+    ]
+    assert len(compare(*lists)) > 3000
+
+
+def test_hostile_command_lines_take_little_time() -> None:
+    lines = [b" ".join(b"%d" % (at * step % 251) for at in range(30_000)) for step in (7, 11)]
+    (found,) = changes(*lines)
+    assert found.name == "command line"

@@ -43,9 +43,10 @@ from warily.errors import CollateralError, FormatError, UsageError
 from warily.formats.tdx_quote import Quote, TdReport15Extended
 from warily.verify import appraise
 from warily.verify.snp.presets import BASELINE as SNP_BASELINE
-from warily.verify.tdx import checks
+from warily.verify.tdx import checks, p256
 from warily.verify.tdx.acceptable import RULES
 from warily.verify.tdx.presets import BASELINE, GENUINE
+from warily.verify.tdx.roots import intel_root
 
 
 def judge(case: Forged) -> Appraisal:
@@ -459,3 +460,8 @@ def test_module_levels_decide_as_well() -> None:
         Outcome.FAIL
     )
     assert judge(Forged(qe=replace(QE, isvsvn=1))).outcome_of("tdx.tcb.level") is Outcome.FAIL
+
+
+def test_the_pinned_root_signs_itself() -> None:
+    """Which is why it need not be shown again for each quote."""
+    assert p256.is_signed_by(intel_root(), intel_root())

@@ -11,6 +11,7 @@ import pytest
 from tests.vm.conftest import KEPT, Ran
 from tests.vm.stage import Project
 from tests.vm.up import Ledger, Up, until
+from warily.launch.runner import RESTARTING
 
 pytestmark = pytest.mark.vm
 
@@ -35,7 +36,7 @@ def test_ctrl_c_ends_the_guest_by_its_lease_and_not_by_force(lived: Ran) -> None
     assert lived.status == 0, lived.told
     assert lived.result["accepted"] is True
     assert "the broker ended the lease" in lived.told
-    assert "reboot: Power down" in lived.told
+    assert RESTARTING in lived.told
 
 
 def test_what_was_acknowledged_survives_an_orderly_end_and_kill_9(lived: Ran, project: Project, tmp_path: Path) -> None:

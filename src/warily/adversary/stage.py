@@ -118,7 +118,7 @@ class Stage:
         """The same machine, disks and broker once more, in `folder`, for as long as that is there."""
         for part in (self.home.machine, self.home.broker, self.home.rehearsal):
             shutil.copytree(part, folder / part.name)
-        (folder / self.home.image.name).symlink_to(self.home.image)
+        (folder / self.home.image.name).symlink_to(self.home.image.resolve())  # a copy outlives its original
         home = Home(
             project=self.home.project,
             image=folder / self.home.image.name,

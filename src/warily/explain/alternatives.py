@@ -69,9 +69,8 @@ def files(launch: Launch, parts: Parts) -> Iterator[Launch]:
     yield from (launch.but(kernel=kernel) for kernel in parts.kernels if kernel.sha256 != mine)
     others = (initrd for initrd in (*parts.initrds, NO_INITRD) if initrd.sha256 != launch.initrd.sha256)
     yield from (launch.but(initrd=initrd) for initrd in others)
-    rooted = (words.with_root_of(launch.line, other) for other in parts.lines)
-    lines = dict.fromkeys((*(line for line in rooted if line is not None), *parts.lines))
-    yield from (launch.but(line=line) for line in lines if line != launch.line)
+    rooted = dict.fromkeys(words.with_root_of(launch.line, other) for other in parts.lines)
+    yield from (launch.but(line=line) for line in rooted if line is not None and line != launch.line)
 
 
 def machines(launch: Launch, parts: Parts, *, bits: int) -> Iterator[Launch]:

@@ -30,7 +30,7 @@ _SAID: Final = {
     "family_id": "the family that the ID block names",
     "image_id": "the image that the ID block names",
     "mrseam": "the TDX module",
-    "mrsignerseam": "who signed the TDX module (zeros: Intel)",
+    "mrsignerseam": "who signed the TDX module, which Intel did not",
     "mrconfigid": "configuration that the host put in at launch (MRCONFIGID)",
     "mrowner": "the owner that the host put in at launch (MROWNER)",
     "mrownerconfig": "the owner's configuration (MROWNERCONFIG)",
@@ -126,7 +126,7 @@ def _tdx(evidence: TdxEvidence) -> Carried:
     values = [Value(register=name, value=getattr(td, name), identity=name != "rtmr3") for name in _BODY]
     for name in _SEAM:
         value: bytes = getattr(td, name)
-        if any(value) or name == "mrsignerseam":
+        if any(value):
             values.append(Value(register=name, value=value, identity=False, meaning=_SAID[name]))
     service = quote.td15.mrservicetd if quote.td15 else b""
     if any(service):

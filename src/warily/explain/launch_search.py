@@ -90,9 +90,9 @@ class LaunchSearch:
             _one_likely_line,
             _machine_pairs,
             _file_pairs,
+            _one_other_line,
             _line_and_machine,
             _line_and_file,
-            _one_other_line,
             _line_pairs,
             _other_line_pairs,
         ):
@@ -118,6 +118,7 @@ def _one_file(launch: Launch, parts: Parts, chains: Chains) -> Iterator[_Candida
         yield chains.value(loaded, chains.processors(other), launch.vcpus), other, None, None
     for other in files(launch, parts):
         yield chains.of(other), other, None, None
+    yield from _lines(launch, chains, iter(parts.lines))
 
 
 def _one_likely_line(launch: Launch, parts: Parts, chains: Chains) -> Iterator[_Candidate]:

@@ -7,7 +7,7 @@ comes first in the log.
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Final
 
 from warily.core.registers import HASHES
@@ -21,6 +21,7 @@ from warily.formats.uefi_events import GRUB_COMMAND_LINE, explain, text_of
 from warily.measure.boot.from_log import ACPI_DATA, is_of_td
 
 MAX_EVENTS: Final = 4096
+MAX_ALIGNED: Final = 1 << 16  # pairs of events: what is longer is compared place by place
 MAX_LINES: Final = 60_000
 MEASUREMENT_REGISTERS: Final = ("mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3")
 PREFERRED: Final = (0x000C, 0x000B, 0x0004, 0x000D)
@@ -145,14 +146,27 @@ def _order(entry: Divergence) -> int:
 def _in_register(
     register: str, before: list[Line], after: list[Line], known: tuple[tuple[bytes, ...], bytes]
 ) -> Iterator[Divergence]:
-    matcher = SequenceMatcher(None, [_key(entry) for entry in before], [_key(entry) for entry in after], autojunk=False)
-    for kind, a, b, c, d in matcher.get_opcodes():
-        if kind == "equal":
-            continue
+    for a, b, c, d in _unequal([_key(entry) for entry in before], [_key(entry) for entry in after]):
         for was, now in _paired(before[a:b], after[c:d]):
             if was and now and was.digest is None and was.type == now.type:
                 continue  # nobody could predict this one
             yield Divergence(register=register, was=was, now=now, inputs=_inputs(was, now, known))
+
+
+def _unequal(before: list[bytes], after: list[bytes]) -> Iterator[tuple[int, int, int, int]]:
+    """The ranges that differ, as `SequenceMatcher` has them; place by place where the lists are too long for it."""
+    same = next(
+        (at for at, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after))
+    )
+    if (len(before) - same) * (len(after) - same) > MAX_ALIGNED:
+        pairs = zip_longest(before[same:], after[same:])
+        for at, (was, now) in enumerate(pairs, same):
+            if was != now:
+                yield at, at + (was is not None), at, at + (now is not None)
+        return
+    for kind, a, b, c, d in SequenceMatcher(None, before[same:], after[same:], autojunk=False).get_opcodes():
+        if kind != "equal":
+            yield a + same, b + same, c + same, d + same
 
 
 def _paired(gone: list[Line], come: list[Line]) -> Iterator[tuple[Line | None, Line | None]]:

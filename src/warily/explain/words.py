@@ -128,6 +128,8 @@ def changes(before: bytes, after: bytes) -> tuple[ChangedInput, ...]:
     mine, theirs = before.split(), after.split()
     if before == after:
         return ()
+    if len(mine) * len(theirs) > MAX_WORDS**2:
+        return (ChangedInput(name=COMMAND_LINE, was=_shape(before), now=_shape(after)),)
     if not mine or not theirs:
         return (ChangedInput(name=COMMAND_LINE, was=show(before), now=show(after)),)
     found: list[ChangedInput] = []

@@ -73,7 +73,9 @@ def running(project: Path, tee: Platform, progress: Progress) -> Iterator[Runnin
         root = hierarchy(home.rehearsal) if tee is Platform.REHEARSAL else None
         broker = opened.enter_context(Broker(home.broker, broker_arguments(home, root)))
         sockets = opened.enter_context(tempfile.TemporaryDirectory(prefix="warily-up-"))
-        launch = launch_plan(home, manifest, tee, run=sockets, broker=broker.endpoint, ports=choose_ports(manifest.ports))
+        launch = launch_plan(
+            home, manifest, tee, run=sockets, broker=broker.endpoint, ports=choose_ports(manifest.ports)
+        )
         with progress.step("measure and start the machine"):
             if root is not None:
                 opened.enter_context(Processor(launch, root))

@@ -225,10 +225,8 @@ def _unpacked(blobs: Iterable[bytes]) -> Iterator[bytes]:
 def _recognised(blobs: Iterable[bytes]) -> Iterator[tuple[Kind, bytes]]:
     for blob in blobs:
         kind = recognise(blob)
-        if kind is Kind.BUNDLE:
-            yield from ((recognise(inner), inner) for inner in bundled.contents(blob))
-        else:
-            yield kind, blob
+        inner = bundled.contents(blob) if kind is Kind.BUNDLE else None
+        yield from ((kind, blob),) if inner is None else ((recognise(one), one) for one in inner)
 
 
 def _shelf(piece: _Piece) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from warily.adversary import headers
 from warily.adversary.attack import Alone, Attack, Seen, refused, succeeded, undecided
 from warily.adversary.history import live, put
+from warily.core import built
 from warily.errors import HostError
 from warily.formats.dm_integrity import tag_runs
 from warily.formats.volume_descriptor import (
@@ -90,13 +91,15 @@ def swapped(lab: "Lab") -> Seen:
         if len(stage.disks) > 1:
             swap(stage)
             return judged(stage.play())
-        volume, hashes = str(stage.disks[0]), str(stage.home.image / "root.verity")
-        pair = {volume: hashes, hashes: volume}
+        disk = stage.disks[0]
+        volume, hashes = disk.read_bytes(), (stage.home.image / built.ROOT_HASHES).read_bytes()
 
-        def exchange(argv: tuple[str, ...]) -> tuple[str, ...]:
-            return tuple(_with_file(word, pair) for word in argv)
+        def become_volume(content: bytearray) -> None:
+            content[:] = volume
 
-        return judged(stage.play(change=exchange))
+        stage.change_image(built.ROOT_HASHES, become_volume)
+        disk.write_bytes(hashes.ljust(len(volume), b"\0"))
+        return judged(stage.play())
 
 
 def rolled_back(lab: "Lab", *, blocks_alone: bool) -> Seen:
@@ -159,13 +162,6 @@ def put_head(disk: Path, head: bytes) -> None:
     """The disk has another descriptor and other epoch records, and is what it was otherwise."""
     with disk.open("r+b") as file:
         file.write(head)
-
-
-def _with_file(word: str, pair: dict[str, str]) -> str:
-    for old, new in pair.items():
-        if f"={old}," in f"{word},":
-            return word.replace(old, new)
-    return word
 
 
 def _attack(part: str, title: str, control: str, image: "Callable[[Lab], Seen]", *, catalogue: str = "W02") -> Attack:

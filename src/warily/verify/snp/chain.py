@@ -12,7 +12,7 @@ from warily.errors import FormatError
 from warily.formats.snp_report import SnpReport
 from warily.formats.x509 import Certificate, RevocationList
 from warily.verify import x509
-from warily.verify.snp.leaf import KIND_OF, Leaf, leaf_kind, read_leaf
+from warily.verify.snp.leaf import KIND_OF, Leaf, LeafKind, leaf_kind, read_leaf
 from warily.verify.snp.products import Product, by_name, by_root, is_root, pinned
 
 MAX_CERTIFICATES: Final = 64
@@ -63,14 +63,14 @@ def pick(evidence: SnpEvidence, collateral: SnpCollateral, *, rehearsal_roots: f
     only where no authority of that rank was offered: what was offered is judged, not silently replaced.
     """
     report = SnpReport.unpack(evidence.report)
-    ders = dict.fromkeys((*collateral.certificates, *evidence.certificates))
+    ders = tuple(dict.fromkeys((*collateral.certificates, *evidence.certificates)))
     if len(ders) > MAX_CERTIFICATES or len(collateral.crls) > MAX_CRLS:
         msg = f"over {MAX_CERTIFICATES} certificates or {MAX_CRLS} revocation lists"
         raise FormatError(msg)
-    offered = tuple(x509.decoded(der) for der in ders)
+    offered, leaves = _offered(ders, KIND_OF.get(report.signing_key))
     crls = tuple(RevocationList.decode(der) for der in collateral.crls)
-    leaf = _leaf(report, offered, at)
-    intermediate, root = _authorities(leaf.certificate.raw if leaf else None, tuple(ders))
+    leaf = _leaf(report, leaves, at)
+    intermediate, root = _authorities(leaf.certificate.raw if leaf else None, ders)
     return Case(
         raw=evidence.report,
         report=report,
@@ -89,6 +89,14 @@ def pick(evidence: SnpEvidence, collateral: SnpCollateral, *, rehearsal_roots: f
 def is_intermediate(certificate: Certificate) -> bool:
     """Whether the certificate is an authority, and not by its own word."""
     return certificate.is_authority and not is_root(certificate)
+
+
+@lru_cache(maxsize=x509.REMEMBERED)
+def _offered(ders: tuple[bytes, ...], wanted: LeafKind | None) -> tuple[tuple[Certificate, ...], tuple[Leaf, ...]]:
+    """Certificates from DER, and the leaves of a kind among them."""
+    offered = tuple(x509.decoded(der) for der in ders)
+    leaves = (read_leaf(certificate.raw) for certificate in offered if leaf_kind(certificate) is wanted)
+    return offered, tuple(leaf for leaf in leaves if leaf is not None)
 
 
 def _anchor(root: Certificate | None, rehearsal_roots: frozenset[bytes]) -> Anchor | None:
@@ -126,14 +134,11 @@ def _issuer(child: Certificate | None, candidates: Sequence[Certificate]) -> Cer
     return next(signers, named[0] if named else None)
 
 
-def _leaf(report: SnpReport, offered: Sequence[Certificate], at: datetime) -> Leaf | None:
-    """The leaf that fits the report best: of its kind, of its chip and TCB, and in date."""
-    wanted = KIND_OF.get(report.signing_key)
-    leaves = [read_leaf(certificate.raw) for certificate in offered if leaf_kind(certificate) is wanted]
-    found = [leaf for leaf in leaves if leaf is not None]
-    if len(found) < 2:  # noqa: PLR2004  # nothing to choose
-        return found[0] if found else None
-    return max(found, key=lambda leaf: _fit(leaf, report, at))
+def _leaf(report: SnpReport, leaves: Sequence[Leaf], at: datetime) -> Leaf | None:
+    """The leaf that fits the report best: of its chip and TCB, and in date."""
+    if len(leaves) < 2:  # noqa: PLR2004  # nothing to choose
+        return leaves[0] if leaves else None
+    return max(leaves, key=lambda leaf: _fit(leaf, report, at))
 
 
 def _fit(leaf: Leaf, report: SnpReport, at: datetime) -> tuple[bool, bool, bool]:
