@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vm.stage import Stage as TestStage
+from tests.vm.stage import Stage as Staged
 from warily.adversary import history
 from warily.adversary.attacks import volumes
 from warily.adversary.stage import Stage
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.vm
 
 
 @pytest.fixture(scope="module")
-def twice(stage: TestStage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, tuple[Path, ...]]]:
+def twice(stage: Staged, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, tuple[Path, ...]]]:
     """A machine that lived once more, and its disks as they were before."""
     folder = tmp_path_factory.mktemp("twice")
     with stage.project.chosen():
