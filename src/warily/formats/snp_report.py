@@ -59,6 +59,7 @@ class SigningKey(IntEnum):
 
 _SIGNING_KEYS: Final = {key.value: key for key in SigningKey}
 
+
 class TcbLayout(StrEnum):
     """How a TCB_VERSION is laid out. It follows the product, not the version of the report."""
 
