@@ -1,6 +1,8 @@
 """What all tests share: the vectors, and a loud count of what was skipped for want of them."""
 
 import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,10 @@ from hypothesis import settings
 settings.register_profile("shared", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "shared")
+
+# A shell starts what it puts into the background with Ctrl-C ignored, and children inherit that. Machines are ended by it.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).parent.parent
 ABSENT = "vectors absent"
