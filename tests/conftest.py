@@ -14,7 +14,7 @@ settings.register_profile("shared", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "shared")
 
-# A shell starts what it puts into the background with Ctrl-C ignored, and children inherit that. Machines are ended by it.
+# A shell starts what it puts into the background with Ctrl-C ignored, and children inherit that; machines end by it.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
