@@ -1,8 +1,12 @@
 """A finding: the outcome of one check, with what was wanted, what was there and what to do."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import TypeVar
+
+C = TypeVar("C")
 
 
 class Outcome(StrEnum):
@@ -72,3 +76,14 @@ def _waived(check: str, because: str) -> Finding:
 def undecided(check: str, *, missing: str, hint: str = "") -> Finding:
     """The check could not be made because something is missing."""
     return Finding(check=check, outcome=Outcome.UNDECIDED, expected=missing, found="missing", hint=hint)
+
+
+def until_first_failure(checks: Mapping[str, Callable[[C], Finding]], case: C) -> tuple[Finding, ...]:
+    """One finding for every check, in order: up to the first that is neither passed nor waived, then `NOT_REACHED`."""
+    findings: list[Finding] = []
+    open_ = True
+    for check, decide in checks.items():
+        finding = decide(case) if open_ else Finding(check=check, outcome=Outcome.NOT_REACHED)
+        findings.append(finding)
+        open_ = open_ and finding.outcome in (Outcome.PASS, Outcome.WAIVED)
+    return tuple(findings)

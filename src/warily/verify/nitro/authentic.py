@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 
-from warily.core.finding import Finding, Outcome, failed, passed
+from warily.core.finding import Finding, failed, passed, until_first_failure
 from warily.formats.cose_sign1 import ES384
 from warily.verify import x509
 from warily.verify.nitro.chain import Case, is_signed_by, path_is_allowed
@@ -120,10 +120,4 @@ CHECKS: Final[dict[str, Check]] = {
 
 def authentic(case: Case) -> tuple[Finding, ...]:
     """One finding for every check: up to the first that is neither passed nor waived, then `NOT_REACHED`."""
-    findings: list[Finding] = []
-    open_ = True
-    for check, decide in CHECKS.items():
-        finding = decide(case) if open_ else Finding(check=check, outcome=Outcome.NOT_REACHED)
-        findings.append(finding)
-        open_ = open_ and finding.outcome in (Outcome.PASS, Outcome.WAIVED)
-    return tuple(findings)
+    return until_first_failure(CHECKS, case)

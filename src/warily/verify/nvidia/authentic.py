@@ -6,7 +6,7 @@ Formats come first: a malformed report, certificate or manifest is a `FormatErro
 from collections.abc import Callable
 from typing import Final
 
-from warily.core.finding import Finding, Outcome, Waived, failed, passed, undecided, waived
+from warily.core.finding import Finding, Waived, failed, passed, undecided, until_first_failure, waived
 from warily.formats import dice, spdm
 from warily.formats.nvidia_report import Field
 from warily.formats.x509 import common_name
@@ -158,10 +158,4 @@ CHECKS: Final[dict[str, Check]] = {
 
 def authentic(case: Case) -> tuple[Finding, ...]:
     """One finding for every check: up to the first that is neither passed nor waived, then `NOT_REACHED`."""
-    findings: list[Finding] = []
-    open_ = True
-    for check, decide in CHECKS.items():
-        finding = decide(case) if open_ else Finding(check=check, outcome=Outcome.NOT_REACHED)
-        findings.append(finding)
-        open_ = open_ and finding.outcome in (Outcome.PASS, Outcome.WAIVED)
-    return tuple(findings)
+    return until_first_failure(CHECKS, case)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 
-from warily.core.finding import Finding, Outcome, Waived, failed, passed, undecided, waived
+from warily.core.finding import Finding, Waived, failed, passed, undecided, until_first_failure, waived
 from warily.errors import FormatError
 from warily.formats.snp_report import ECDSA_P384_SHA384, SIGNED_SIZE, SigningKey, Tcb
 from warily.formats.x509 import RevocationList, common_name
@@ -244,10 +244,4 @@ CHECKS: Final[dict[str, Check]] = {
 
 def authentic(case: Case) -> tuple[Finding, ...]:
     """One finding for every check: up to the first that is neither passed nor waived, then `NOT_REACHED`."""
-    findings: list[Finding] = []
-    open_ = True
-    for check, decide in CHECKS.items():
-        finding = decide(case) if open_ else Finding(check=check, outcome=Outcome.NOT_REACHED)
-        findings.append(finding)
-        open_ = open_ and finding.outcome in (Outcome.PASS, Outcome.WAIVED)
-    return tuple(findings)
+    return until_first_failure(CHECKS, case)

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Final
 
-from warily.core.finding import Finding, Outcome, failed, passed, undecided
+from warily.core.finding import Finding, failed, passed, undecided, until_first_failure
 from warily.formats.tdx_quote import INTEL, PCK_CHAIN
 from warily.verify import x509
 from warily.verify.tdx import endorsed, p256
@@ -151,10 +151,4 @@ CHECKS: Final[dict[str, Check]] = {
 
 def authentic(case: Case) -> tuple[Finding, ...]:
     """One finding for every check: up to the first that is neither passed nor waived, then `NOT_REACHED`."""
-    findings: list[Finding] = []
-    open_ = True
-    for check, decide in CHECKS.items():
-        finding = decide(case) if open_ else Finding(check=check, outcome=Outcome.NOT_REACHED)
-        findings.append(finding)
-        open_ = open_ and finding.outcome in (Outcome.PASS, Outcome.WAIVED)
-    return tuple(findings)
+    return until_first_failure(CHECKS, case)
