@@ -1,11 +1,10 @@
 """DSSE envelopes (Dead Simple Signing Envelope 1.0.2): a payload, its type, and signatures over both."""
 
-import base64
-import binascii
 from dataclasses import dataclass
 from typing import Final, Self
 
 from warily.errors import FormatError
+from warily.formats import _base64 as _b64
 from warily.formats._json import JsonObject, canonical
 
 LIMIT: Final = 24 << 20
@@ -39,8 +38,8 @@ class Envelope:
         return canonical(
             {
                 "payloadType": self.payload_type,
-                "payload": base64.b64encode(self.payload).decode(),
-                "signatures": [{"keyid": s.keyid, "sig": base64.b64encode(s.sig).decode()} for s in self.signatures],
+                "payload": _b64.to_text(self.payload),
+                "signatures": [{"keyid": s.keyid, "sig": _b64.to_text(s.sig)} for s in self.signatures],
             }
         )
 
@@ -64,12 +63,8 @@ def _signature(entry: JsonObject) -> Signature:
 
 
 def _base64(text: str, what: str) -> bytes:
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        data = b""
-        text = text or "="
-    if base64.b64encode(data).decode() != text:
+    data = _b64.from_text(text)
+    if data is None:
         msg = f"DSSE envelope: {what} is not canonical base64"
         raise FormatError(msg)
     return data

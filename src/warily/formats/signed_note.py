@@ -3,13 +3,12 @@
 A note is UTF-8 text that ends with a newline, an empty line, and signature lines. Nothing is verified here.
 """
 
-import base64
-import binascii
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Self
 
 from warily.errors import FormatError
+from warily.formats import _base64
 
 LIMIT: Final = 1 << 20
 MAX_SIGNATURES: Final = 64
@@ -36,7 +35,7 @@ class NoteSignature:
 
     def encode(self) -> str:
         """The line, with its newline."""
-        return f"{MARK}{self.name} {_base64(self.key_id + self.signature)}\n"
+        return f"{MARK}{self.name} {_base64.to_text(self.key_id + self.signature)}\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +73,7 @@ class VerifierKey:
 
     def encode(self) -> str:
         """The key as one word."""
-        return f"{self.name}+{self.key_id.hex()}+{_base64(bytes([self.type]) + self.public)}"
+        return f"{self.name}+{self.key_id.hex()}+{_base64.to_text(bytes([self.type]) + self.public)}"
 
     @classmethod
     def decode(cls, word: str) -> Self:
@@ -128,17 +127,10 @@ def _signature(line: str) -> NoteSignature:
     return NoteSignature(name=name, key_id=blob[:KEY_ID], signature=blob[KEY_ID:])
 
 
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
-
-
 def _from_base64(text: str, what: str) -> bytes:
-    """The bytes of canonical, padded base64."""
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        data = b""
-    if not data or _base64(data) != text:
+    """The bytes of canonical, padded base64, at least one."""
+    data = _base64.from_text(text)
+    if not data:
         msg = f"{what}: not canonical base64"
         raise FormatError(msg)
     return data

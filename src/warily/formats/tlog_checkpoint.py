@@ -1,11 +1,10 @@
 """Checkpoints of a transparency log: origin, size, root hash (C2SP tlog-checkpoint 1.0.0)."""
 
-import base64
-import binascii
 from dataclasses import dataclass
 from typing import Final, Self
 
 from warily.errors import FormatError
+from warily.formats import _base64
 
 HASH: Final = 32
 MAX_SIZE: Final = (1 << 63) - 1
@@ -55,16 +54,13 @@ def decode_number(text: str, *, what: str) -> int:
 
 def encode_hash(value: bytes) -> str:
     """A hash in base64, as checkpoints and proofs write it."""
-    return base64.b64encode(value).decode("ascii")
+    return _base64.to_text(value)
 
 
 def decode_hash(text: str, *, what: str) -> bytes:
     """The 32 bytes of canonical base64. Raises `FormatError`."""
-    try:
-        value = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        value = b""
-    if len(value) != HASH or encode_hash(value) != text:
+    value = _base64.from_text(text)
+    if value is None or len(value) != HASH:
         msg = f"{what} is not a SHA-256 in base64"
         raise FormatError(msg)
     return value

@@ -1,11 +1,10 @@
 """Proofs that an entry stands in a transparency log, for use offline (C2SP tlog-proof, version 1)."""
 
-import base64
-import binascii
 from dataclasses import dataclass
 from typing import Final, Self
 
 from warily.errors import FormatError
+from warily.formats import _base64
 from warily.formats.signed_note import SignedNote
 from warily.formats.tlog_checkpoint import decode_hash, decode_number, encode_hash
 
@@ -32,7 +31,7 @@ class LogProof:
         """The proof as a `.tlog-proof` file."""
         lines = [HEADER]
         if self.extra is not None:
-            lines.append(_EXTRA + base64.b64encode(self.extra).decode("ascii"))
+            lines.append(_EXTRA + _base64.to_text(self.extra))
         lines += [f"{_INDEX}{self.index}", *(encode_hash(value) for value in self.path), "", ""]
         return "\n".join(lines).encode() + self.checkpoint.encode()
 
@@ -62,12 +61,7 @@ class LogProof:
 
 
 def _extra(line: str) -> bytes:
-    text = line.removeprefix(_EXTRA)
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        data = b""
-        text = text or "="
-    if base64.b64encode(data).decode("ascii") != text:
+    data = _base64.from_text(line.removeprefix(_EXTRA))
+    if data is None:
         raise FormatError("log proof: extra data is not canonical base64")
     return data

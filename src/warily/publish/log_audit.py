@@ -13,7 +13,7 @@ from warily.formats.signed_note import SignedNote, VerifierKey
 from warily.formats.tlog_checkpoint import Checkpoint
 from warily.formats.tlog_tiles import WIDTH, levels, tile_width
 from warily.publish.log_entry import LogEntry
-from warily.publish.merkle import leaf_hash, nodes_over, root_hash
+from warily.publish.merkle import Nodes, leaf_hash, nodes_over, root_hash
 from warily.publish.note import seen_by
 from warily.publish.tiled_log import Read, TiledLog
 
@@ -41,10 +41,10 @@ def audit(
     checkpoint = Checkpoint.decode(note.text)
     log = TiledLog(read, checkpoint.size)
     entries = list(log.entries())
-    leaves = [leaf_hash(entry) for entry in entries]
-    findings.append(_tiles(log, leaves))
-    findings.append(_root(checkpoint, leaves))
-    findings += [_consistent(checkpoint, leaves, other, key) for other in seen]
+    nodes = nodes_over([leaf_hash(entry) for entry in entries])
+    findings.append(_tiles(log, nodes))
+    findings.append(_root(checkpoint, nodes))
+    findings += [_consistent(checkpoint, nodes, other, key) for other in seen]
     findings.append(_entries(entries))
     return tuple(findings)
 
@@ -71,8 +71,7 @@ def _signed(note: SignedNote, key: VerifierKey, witnesses: Sequence[VerifierKey]
     return found
 
 
-def _tiles(log: TiledLog, leaves: Sequence[bytes]) -> Finding:
-    nodes = nodes_over(leaves)
+def _tiles(log: TiledLog, nodes: Nodes) -> Finding:
     for level in range(levels(log.size)):
         for index in range(-(-(log.size >> (8 * level)) // WIDTH)):
             width = tile_width(log.size, level, index)
@@ -80,11 +79,11 @@ def _tiles(log: TiledLog, leaves: Sequence[bytes]) -> Finding:
             if log.tile(level, index) != wanted:
                 place = f"tile {index} of level {level}"
                 return failed("log.tiles", expected=f"{place} as its entries hash", found="other hashes")
-    return passed("log.tiles", f"{len(leaves)} entries")
+    return passed("log.tiles", f"{log.size} entries")
 
 
-def _root(checkpoint: Checkpoint, leaves: Sequence[bytes]) -> Finding:
-    found = root_hash(nodes_over(leaves), len(leaves))
+def _root(checkpoint: Checkpoint, nodes: Nodes) -> Finding:
+    found = root_hash(nodes, checkpoint.size)
     if found != checkpoint.root:
         return failed(
             "log.root",
@@ -95,7 +94,7 @@ def _root(checkpoint: Checkpoint, leaves: Sequence[bytes]) -> Finding:
     return passed("log.root", checkpoint.root.hex())
 
 
-def _consistent(checkpoint: Checkpoint, leaves: Sequence[bytes], other: SignedNote, key: VerifierKey) -> Finding:
+def _consistent(checkpoint: Checkpoint, nodes: Nodes, other: SignedNote, key: VerifierKey) -> Finding:
     """The tree that `other` heads is a prefix of this one, or, when it is larger, this one cannot be judged by it."""
     if seen_by(other, key) is None:
         raise FormatError("a checkpoint given for comparison is not signed by the log", hint="it proves nothing")
@@ -107,7 +106,7 @@ def _consistent(checkpoint: Checkpoint, leaves: Sequence[bytes], other: SignedNo
             found=f"{checkpoint.size} entries",
             hint="the log went back; keep both checkpoints, they prove it",
         )
-    found = root_hash(nodes_over(leaves[: older.size]), older.size)
+    found = root_hash(nodes, older.size)  # a prefix is made of the same complete subtrees
     if found != older.root:
         return failed(
             "log.consistent",
