@@ -1,11 +1,11 @@
 """AML as text that reads like ASL, one line a term, each with its offset in the table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from warily.formats.acpi._parts import SPACES
 from warily.formats.acpi_table import AcpiTable
-from warily.formats.aml import ONES, FieldUnit, NamePath, Operand, Register, Term, decode
+from warily.formats.aml import ONES, AmlSet, FieldUnit, NamePath, Operand, Register, Term
 
 MAX_INLINE: Final = 24
 """How deep operands are written out inside one another; deeper ones are `…`."""
@@ -13,12 +13,12 @@ _INDENT: Final = "    "
 _SHOWN_BYTES: Final = 16
 
 
-def list_bytecode(table: AcpiTable, everything: Sequence[AcpiTable]) -> Iterator[str]:
-    """The lines of one table, decoded with the names that the others of its set define.
+def list_bytecode(table: AcpiTable, decoded: AmlSet) -> Iterator[str]:
+    """The lines of one table of a set that was decoded as a whole, so that the names of the others are known.
 
     What cannot be decoded ends the listing with the reason.
     """
-    for each in decode(everything).tables:
+    for each in decoded.tables:
         if each.table is not table:
             continue
         for term in each.terms:

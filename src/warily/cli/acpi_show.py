@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from warily.acpi.static import parts_of
 from warily.cli.acpi_inputs import read_given
@@ -12,6 +12,8 @@ from warily.formats.acpi.known import BYTECODE, READERS
 from warily.formats.acpi_table import AcpiTable, TableHeader, text_of
 from warily.formats.table_loader import commands
 
+Lister = Callable[[AcpiTable], Iterator[str]]
+
 
 def show(options: argparse.Namespace) -> int:
     """Print every table; malformed ones as far as they go."""
@@ -19,8 +21,9 @@ def show(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"tables": [_as_json(each) for each in given.reading.tables]}, indent=2))
         return 0
+    listed = _bytecode_lister(given.reading.tables)
     for each in given.reading.tables:
-        for line in _lines(each, given.reading.tables):
+        for line in _lines(each, listed):
             print(line)
     for command in commands(given.loader) if given.loader is not None else []:
         print(command)
@@ -51,16 +54,25 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, GenericAddress) else value
 
 
-def _lines(table: AcpiTable, everything: Sequence[AcpiTable]) -> Iterator[str]:
+def _bytecode_lister(tables: Sequence[AcpiTable]) -> Lister:
+    """What lists the bytecode of one table; the whole set is decoded once, and only where a table has bytecode."""
+    if not any(table.signature in BYTECODE for table in tables):
+        return lambda _: iter(())
+    from warily.acpi.listing import list_bytecode  # noqa: PLC0415  # static tables need no decoder
+    from warily.formats.aml import decode  # noqa: PLC0415  # likewise
+
+    decoded = decode(tables)
+    return lambda table: list_bytecode(table, decoded)
+
+
+def _lines(table: AcpiTable, listed: Lister) -> Iterator[str]:
     sums = "checksum holds" if table.checksum_holds else "checksum does not hold"
     yield f"{table.offset:#08x}  {table.signature}  {table.length} bytes, {sums}"
     for name, (place, _) in TableHeader.PLACES.items():
         value = getattr(table.header, name)
         yield f"{place.offset:#10x}    {name:<20} {text_of(value) if isinstance(value, bytes) else f'{value:#x}'}"
     if table.signature in BYTECODE:
-        from warily.acpi.listing import list_bytecode  # noqa: PLC0415  # static tables need no decoder
-
-        yield from list_bytecode(table, everything)
+        yield from listed(table)
         return
     if table.signature not in READERS:
         yield f"{'':>10}    {table.length - 36} bytes whose meaning is not known"
