@@ -23,7 +23,7 @@ WITHIN = 240.0
 SHA256 = 0x0B
 LOG = "binary_bios_measurements"
 ALWAYS = (*("-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio", "-no-user-config"),)
-PROCESSOR = ("-accel", "tcg,thread=multi", "-cpu", "max,-cx16,-avx,-avx2")
+PROCESSOR = ("-accel", "tcg,thread=single", "-cpu", "max,-cx16,-avx,-avx2")
 PROBE = f"""\
 import base64, ctypes, pathlib
 

@@ -44,7 +44,7 @@ def boot(folder: Path, shape: tuple[int, int], *arguments: str) -> dict[str, byt
     memory, vcpus = shape
     variables = folder / "variables.fd"
     variables.write_bytes(VARIABLES.read_bytes())
-    command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", "max,-cx16"]
+    command = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-machine", "q35", "-cpu", "max,-cx16"]
     command += ["-smp", str(vcpus), "-m", str(memory), "-nodefaults", "-no-reboot", "-display", "none"]
     command += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={FIRMWARE}"]
     command += ["-drive", f"if=pflash,format=raw,unit=1,file={variables}", "-monitor", "none", "-serial", "stdio"]

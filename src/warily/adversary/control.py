@@ -12,7 +12,7 @@ from warily.adversary.plain_debian import CPUS, MEMORY, PlainDebian
 from warily.adversary.targets import PROMPT, ControlTarget
 from warily.adversary.terminal import CHARDEV, Terminal
 from warily.core.declaration import Platform
-from warily.launch.plan import MIB, Accelerator, Plan
+from warily.launch.plan import MIB, Accelerator, Plan, execution
 from warily.launch.runner import Machine
 
 UP_WITHIN: Final = 300.0
@@ -40,9 +40,8 @@ class Control:
         Nothing that is written reaches the disk's file.
         """
         line = self.files.command_line if command_line is None else command_line
-        speed = ("kvm", "host") if self.accelerator is Accelerator.KVM else ("tcg,thread=multi", "max,-cx16,-avx,-avx2")
         return (
-            *("qemu-system-x86_64", "-accel", speed[0], "-cpu", speed[1]),
+            *("qemu-system-x86_64", *execution(self.accelerator)),
             *("-machine", "q35,sata=off,smbus=off,usb=off,vmport=off,graphics=off"),
             *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
             *("-smp", str(CPUS), "-m", f"{MEMORY // MIB}M"),
