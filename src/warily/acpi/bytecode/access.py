@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from warily.acpi.bytecode.context import Event
 from warily.acpi.bytecode.things import Region, Slot, Unit
-from warily.acpi.bytecode.values import MAX, NOTHING, Value, arithmetic
-from warily.formats.aml import NamePath
+from warily.acpi.bytecode.values import MAX, NOTHING, Value, arithmetic, bounds
 
 if TYPE_CHECKING:
     from warily.acpi.bytecode.run import Run
@@ -20,10 +19,7 @@ _WIDTHS: Final = {1: 1, 2: 2, 3: 4, 4: 8}
 
 def access(run: "Run", unit: Unit, *, write: bool) -> None:
     """Every region that the field may lie in is read or written, in the bytes that the field touches."""
-    name = unit.term.args[0]
-    if not isinstance(name, NamePath):
-        return
-    slots = run.machine.resolve(unit.scope, name)
+    slots = unit.behind[0]
     kind = "write" if write else "read"
     found = False
     for slot in slots:
@@ -34,7 +30,13 @@ def access(run: "Run", unit: Unit, *, write: bool) -> None:
             found = True
             _touch(run, unit, region, kind)
     if not found and not any(slot.node.kind == "OperationRegion" for slot in slots):
-        run.remark("no region", f"{name}.{unit.part.name}", kind)
+        run.remark("no region", f"{unit.term.name}.{unit.part.name}", kind)
+
+
+def read_region(run: "Run", region: Region) -> None:
+    """The region is read from its beginning, as far as nobody can say."""
+    event = Event("read", run.context.table, run.place, region.node.path, region.address, 1, region.space, region)
+    run.note(event._replace(size=max(bounds(region.length)[1], 1) if isinstance(region.length, int) else 1))
 
 
 def _regions(run: "Run", slot: Slot) -> list[Region]:

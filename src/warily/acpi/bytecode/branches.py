@@ -64,7 +64,7 @@ def _apply(run: "Run", operand: Operand, name: str, other: Operand, *, holds: bo
         narrowed = narrow(run.register(operand), name, bound, holds=holds)
         run.set_register(operand, narrowed)
     elif isinstance(operand, NamePath):
-        slots = run.machine.resolve(run.scope, operand)
+        slots = run.resolve(operand)
         if len(slots) != 1 or slots[0] not in state.strong:
             return
         narrowed = state.strong[slots[0]] = narrow(state.strong[slots[0]], name, bound, holds=holds)
@@ -76,7 +76,7 @@ def _apply(run: "Run", operand: Operand, name: str, other: Operand, *, holds: bo
 
 def _certain(run: "Run", name: NamePath) -> int | None:
     """The number behind a name that nothing else is ever stored to, or that was just stored."""
-    slots = run.machine.resolve(run.scope, name)
+    slots = run.resolve(name)
     if len(slots) != 1 or run.state is None or not slots[0].holds_data:
         return None
     run.watch(slots[0])

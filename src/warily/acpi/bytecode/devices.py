@@ -1,13 +1,15 @@
 """Devices that make a kernel driver listen to the host.
 
-Source: ACPI 6.5, 6.1.5 _HID; 19.3.4 EISAID encoding.
+Source: ACPI 6.5, 6.1.2 _CID, 6.1.5 _HID, 6.2.2 _CRS; 19.3.4 EISAID encoding.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from warily.acpi.bytecode.hotplug import DRIVERS_FED_BY_THE_HOST
-from warily.acpi.bytecode.things import Text
+from warily.acpi.bytecode.hotplug import BRIDGES, DRIVERS_FED_BY_THE_HOST, SYSTEM_BOARD
+from warily.acpi.bytecode.resources import memory_of
+from warily.acpi.bytecode.things import Buffer, Package, Text
 from warily.acpi.bytecode.values import Value, points_of, things_of
+from warily.core.ranges import RangeSet
 
 
 def eisa_name(number: int) -> str:
@@ -19,8 +21,16 @@ def eisa_name(number: int) -> str:
 
 def identifiers(value: Value) -> Iterator[str]:
     """Every identifier that an evaluated `_HID` may be."""
-    for number in sorted(points_of(value) or ()):
-        yield eisa_name(number)
+    yield from _single(value)
+    for each in things_of(value):
+        if isinstance(each, Package):
+            for element in each.elements:
+                yield from _single(element)
+
+
+def _single(value: Value) -> Iterator[str]:
+    """The identifiers that one element of a `_CID` may be."""
+    yield from map(eisa_name, sorted(points_of(value) or ()))
     yield from sorted(each.text for each in things_of(value) if isinstance(each, Text))
 
 
@@ -29,3 +39,16 @@ def fed_by_host(value: Value) -> Iterator[tuple[str, str]]:
     for name in identifiers(value):
         if name in DRIVERS_FED_BY_THE_HOST:
             yield name, DRIVERS_FED_BY_THE_HOST[name]
+
+
+def over_memory(names: Iterable[str], resources: Value, memory: RangeSet) -> Iterator[str]:
+    """What is wrong with `_CRS`: registers that are memory. The system board's resources are reservations."""
+    known = set(names)
+    if known & SYSTEM_BOARD:
+        return
+    for each in things_of(resources):
+        if isinstance(each, Buffer):
+            for wanted in memory_of(each, passes_on=bool(known & BRIDGES)):
+                overlap = memory.first_overlap(wanted)
+                if overlap is not None:
+                    yield f"says that it has {wanted}, of which {overlap} is memory"

@@ -5,10 +5,11 @@ Source: ACPI 6.5, 19.6 ASL Operator Reference.
 
 from typing import TYPE_CHECKING, Final
 
+from warily.acpi.bytecode.access import read_region
 from warily.acpi.bytecode.loops import while_loop
-from warily.acpi.bytecode.names import read_slot
+from warily.acpi.bytecode.names import read_slot, write_name
 from warily.acpi.bytecode.operators import opaque
-from warily.acpi.bytecode.store import reference_to, store_result
+from warily.acpi.bytecode.store import path_of, reference_to, store_result
 from warily.acpi.bytecode.things import Named, Text
 from warily.acpi.bytecode.values import ANY, NOTHING, Value, join, things_of
 from warily.formats.aml import NamePath, Operand, Term
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
     from warily.acpi.bytecode.run import Operation, Run
 
 
+_PATH: Final = 4
+"""Of LoadTable's operands the path, before the value that goes there."""
+
+
 def call(run: "Run", term: Term) -> Value:
     """A method is called; what it stores to names counts from then on."""
     args = tuple([run.value(operand) for operand in term.args[1:]])
     result: Value = NOTHING
-    slots = run.machine.resolve(run.scope, term.name)
+    slots = run.resolve(term.name)
     known = False
     for slot in slots:
         run.watch(slot)
@@ -67,8 +72,14 @@ def next_round(run: "Run", _term: Term) -> Value:
     return 0
 
 
-def branch_alone(_run: "Run", _term: Term) -> Value:
-    """If and Else are executed by the block they stand in; as an operand they are nothing."""
+def branch_alone(run: "Run", term: Term) -> Value:
+    """If and Else where an operand is wanted: the grammar has no such thing, and kernels execute it."""
+    run.branch_alone(term)
+    return ANY
+
+
+def debug(_run: "Run", _term: Term) -> Value:
+    """The debug object, which cannot be read."""
     return 0
 
 
@@ -130,8 +141,11 @@ def load(run: "Run", term: Term) -> Value:
     value = reference_to(run, source)
     subject = str(source) if isinstance(source, NamePath) else "an object"
     # A field is read, which is an access.
-    named = [each.slot for each in things_of(value) if isinstance(each, Named) and not each.slot.regions]
-    behind = [read_slot(run, slot) for slot in named]
+    named = [each.slot for each in things_of(value) if isinstance(each, Named)]
+    behind = [read_slot(run, slot) for slot in named if not slot.regions]
+    for slot in named:
+        for each in slot.regions.values():
+            read_region(run, each)
     run.machine.loads.setdefault(subject, []).extend([value, *behind])
     if run.state is not None:
         run.state.forget()
@@ -141,9 +155,12 @@ def load(run: "Run", term: Term) -> Value:
 
 
 def load_table(run: "Run", term: Term) -> Value:
-    """LoadTable: a table that the host lists becomes definitions."""
+    """LoadTable: a table that the host lists becomes definitions; then a value goes to the name that a path says."""
     values = [run.value(operand) for operand in term.args]
     texts = [next((each.text for each in things_of(v) if isinstance(each, Text)), "?") for v in values[:3]]
+    for each in things_of(values[_PATH]):
+        if isinstance(each, Text) and each.text:
+            write_name(run, path_of(each.text), values[_PATH + 1])
     if run.state is not None:
         run.state.forget()
     run.remark("loadtable", texts[0], "\0".join(texts))
@@ -163,7 +180,7 @@ EFFECTS: "Final[dict[str, Operation]]" = {
     "Load": load,
     "LoadTable": load_table,
     "Unload": opaque,
-    "Debug": branch_alone,
+    "Debug": debug,
     **dict.fromkeys(("Sleep", "Stall"), sleep),
     **dict.fromkeys(("Wait", "Acquire"), wait),
     **dict.fromkeys(("Signal", "Release", "Reset"), signal),

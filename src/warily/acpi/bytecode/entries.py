@@ -19,10 +19,18 @@ _NAMES: Final = """
     _AC3 _AC4 _AC5 _AC6 _AC7 _AC8 _AC9 _AL0 _AL1 _AL2 _AL3 _AL4 _AL5 _AL6 _AL7 _AL8 _AL9 _FIF _FPS _FSL _FST _BIF _BIX
     _BST _BTP _BMA _BMC _BMD _BMS _PSR _PCL _PIF _PRL _LID _DOS _DOD _ROM _GPD _SPD _VPO _DDC _BCL _BCM _BQC _DCS _DGS
     _DSS _PCT _PSS _PPC _PDL _CST _CSD _PSD _TSS _TPC _PTC _TSD _TDL _CPC _LPI _RDI _PDC _OSI _PUR _GTM _STM _GTF _SDD
+    _PTS _WAK _TTS _GTS _BFS _SST _MSG _OST _LCK _EJ0 _EJ1 _EJ2 _EJ3 _EJ4 _DLM _PRV _BMT _BCT _DTI _ACC _BLT _ASD _PTP
     _MBM _MSM _HMA _SLI _DCK _BDN _UPC _EC_ _SBS _SBI _SBR _SBW _GPE _IFT _SRV _AEI _CDM _GAI _GHL _PMC _PMM _PMD _NTT
     _GRT _SRT _GCP _GWS _CWS _STP _STV _TIP _TIV _ALC _ALI _ALP _ALR _ALT _NIC _NIH _NIG _LSI _LSR _LSW _BTH _WPC _WPP
 """
 _AUTOMATIC: Final = frozenset(_NAMES.split())
+
+
+_ANSWERS: Final = """
+    _STA _INI _HID _CID _UID _ADR _CRS _DEP _OST _EJ0 _BST _BIF _BIX _TMP _PSR _LID _PPC _CST _TPC
+"""
+ANSWERS: Final = frozenset(f"auto:{name}" for name in _ANSWERS.split())
+"""What the kernel evaluates because it was notified: a Notify there asks for itself again."""
 
 
 @cache

@@ -9,15 +9,21 @@ from typing import Final, NamedTuple
 
 from warily.core.ranges import Range, RangeSet
 
+HOTPLUG_PORTS: Final = RangeSet.of(
+    [
+        Range(0x0A00, 0x0A18),  # memory
+        Range(0x0CC0, 0x0CE4),  # PCI and CPU, q35
+        Range(0xAE00, 0xAE18),  # PCI, pc
+        Range(0xAF00, 0xAF20),  # CPU, pc
+    ]
+)
+"""Ports whose protocols ask again and again, until the device has no more to say."""
 KNOWN_PORTS: Final = RangeSet.of(
     [
+        *HOTPLUG_PORTS.ranges,
         Range(0x0402, 0x0403),  # debug console
         Range(0x0505, 0x0506),  # pvpanic
-        Range(0x0A00, 0x0A18),  # memory hot-plug
         Range(0x0A18, 0x0A1C),  # NVDIMM
-        Range(0x0CC0, 0x0CE4),  # PCI and CPU hot-plug, q35
-        Range(0xAE00, 0xAE18),  # PCI hot-plug, pc
-        Range(0xAF00, 0xAF20),  # CPU hot-plug, pc
     ]
 )
 CONFIGURATION_PORTS: Final = Range(0x0CF8, 0x0D00)
@@ -41,6 +47,8 @@ KNOWN_REGISTERS: Final = (
     ConfigRegisters(0x00010000, Range(0x60, 0x64)),  # PIIX PIRQRCA to PIRQRCD
 )
 
+SYSTEM_BOARD: Final = frozenset(("PNP0C01", "PNP0C02"))
+BRIDGES: Final = frozenset(("ACPI0004", "ACPI0016", "PNP0A03", "PNP0A05", "PNP0A06", "PNP0A08"))
 DRIVERS_FED_BY_THE_HOST: Final = {
     "PNP0C09": "embedded controller: queries run _Qxx methods whenever the host likes",
     "PNP0C14": "WMI: methods and events of the table's choice",
@@ -49,6 +57,13 @@ DRIVERS_FED_BY_THE_HOST: Final = {
     "ACPI0005": "SMBus controller",
     "ACPI0008": "ambient light sensor",
     "ACPI000A": "smart battery",
+    "ACPI0002": "smart battery subsystem",
+    "ACPI0003": "AC adapter",
+    "ACPI0011": "generic buttons",
+    "PNP0CA0": "USB Type-C: messages of the host's",
+    "PRP0001": "whatever driver the host names in _DSD",
+    "VMBUS": "a bus of devices that the host offers",
+    "VMBus": "a bus of devices that the host offers",
     "ACPI000C": "processor aggregator: idles processors",
     "ACPI000D": "power meter",
     "PNP0C0A": "battery",

@@ -10,11 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+from warily.acpi.bytecode.blocking import Blocking
 from warily.acpi.bytecode.context import Context
-from warily.acpi.bytecode.devices import fed_by_host
+from warily.acpi.bytecode.devices import fed_by_host, identifiers, over_memory
 from warily.acpi.bytecode.effects import EFFECTS
 from warily.acpi.bytecode.entries import CALL, LOAD, label
-from warily.acpi.bytecode.graph import Graph
+from warily.acpi.bytecode.functions import Functions
+from warily.acpi.bytecode.graph import ENDLESS, Graph
 from warily.acpi.bytecode.hotplug import ECAM
 from warily.acpi.bytecode.judge import Judge
 from warily.acpi.bytecode.loaded import loaded_tables
@@ -23,6 +25,7 @@ from warily.acpi.bytecode.objects import OBJECTS
 from warily.acpi.bytecode.operators import OPERATORS
 from warily.acpi.bytecode.run import Run
 from warily.acpi.bytecode.store import STORES
+from warily.acpi.bytecode.texts import TEXTS
 from warily.acpi.bytecode.things import Method, Slot
 from warily.acpi.bytecode.values import ANY, NOTHING, Value, join
 from warily.acpi.finding import AcpiFinding
@@ -31,7 +34,7 @@ from warily.formats.acpi_table import HEADER_SIZE, AcpiTable
 from warily.formats.aml import AmlSet, NamePath, Node, Term, decode
 from warily.formats.aml.opcodes import BY_NAME
 
-_OPERATIONS: Final = {**OPERATORS, **STORES, **OBJECTS, **EFFECTS}
+_OPERATIONS: Final = {**OPERATORS, **TEXTS, **STORES, **OBJECTS, **EFFECTS}
 _HIDDEN: Final = frozenset(("PSDT", "OSDT"))
 _LOADS: Final = 2
 """So often are tables that AML loads looked for in what it loaded."""
@@ -39,6 +42,7 @@ _MASKS: Final = {False: (1 << 32) - 1, True: (1 << 64) - 1}
 _WIDE: Final = 2
 """The first revision of a DSDT with 64-bit integers."""
 _MAX_PLACES: Final = 4
+_IDENTIFIERS: Final = ("_HID", "_CID")
 
 
 def inspect_bytecode(tables: Sequence[AcpiTable], *, ram: Sequence[Range]) -> list[AcpiFinding]:
@@ -108,7 +112,7 @@ def _settle(machine: Machine, code: AmlSet, roots: list[tuple[Context, str]]) ->
     scope = BY_NAME["Scope"]
     for index, each in enumerate(code.tables):
         term = Term(scope, HEADER_SIZE, (NamePath((), 0, root=True),), each.terms)
-        method = Method(term, index, root, f"{each.table.signature} as it loads")
+        method = Method(term, index, root, f"{each.table.signature} as it loads", loads=True)
         roots.append((machine.context(method, ()), LOAD))
     machine.settle()
     _start(machine, roots, automatic=True)
@@ -180,8 +184,10 @@ class _Report:
         self._events: Final = [
             (context, event) for context in self._graph.contexts for event in context.events.values()
         ]
-        signalled = {event.subject for _, event in self._events if event.kind == "signal"}
-        self._judge: Final = Judge(self._graph, RangeSet.of(ram), windows, signalled)
+        blocking = Blocking(self._graph, self._events)
+        functions = Functions(code.names, machine.slots)
+        self._memory: Final = RangeSet.of(ram)
+        self._judge: Final = Judge(self._graph, blocking, functions, self._memory, windows)
         self._found: Final[dict[tuple[int, int, str, str], _Found]] = {}
 
     def findings(self) -> list[AcpiFinding]:
@@ -234,11 +240,14 @@ class _Report:
     def _loops(self) -> None:
         for context in self._graph.contexts:
             for loop in context.loops.values():
-                identifier = self._graph.judged(loop)
+                identifier = self._graph.judged(context, loop)
                 if identifier is None:
                     continue
                 rounds = "nothing ends it" if loop.forever else "no bound was found"
                 evidence = f"While: {rounds if loop.count is None else f'up to {loop.count} rounds'}"
+                total = self._graph.times(context, loop)
+                if loop.count is not None and loop.count < total < ENDLESS:
+                    evidence += f", {total} in all with the loops around it"
                 self._add(context, context.table, loop.offset, identifier, evidence)
 
     def _recursion(self) -> None:
@@ -248,19 +257,33 @@ class _Report:
             self._add(first, first.table, first.method.term.offset, "RECURSION", f"calls itself through {names}")
 
     def _devices(self) -> None:
+        """Devices whose drivers listen to the host, or that say memory is theirs."""
         results: dict[Node, Value] = {}
         for context in self._graph.contexts:
             results[context.scope] = join(results.get(context.scope, NOTHING), context.result)
-        for slot in list(self._machine.slots.values()):
-            device = slot.node.parent
-            if slot.node.name not in ("_HID", "_CID") or device is None or not slot.node.definitions:
+        for node in list(self._code.names.nodes()):
+            device = node.parent
+            if node.name not in (*_IDENTIFIERS, "_CRS") or device is None or not node.definitions:
                 continue
-            value = join(slot.value, results.get(slot.node, NOTHING) if slot.methods else NOTHING)
-            definition = slot.node.definitions[0]
-            for name, reason in fed_by_host(value):
-                reach = {LOAD} | {label(each.name) for each in device.children.values() if each.kind == "Method"}
-                evidence = f"{device.path} is {name}, {reason}"
+            value = self._evaluated(node, results)
+            if node.name == "_CRS":
+                names = [name for each in _IDENTIFIERS for name in self._named(device.children.get(each), results)]
+                problems = list(over_memory(names, value, self._memory))
+            else:
+                problems = [f"is {name}, {reason}" for name, reason in fed_by_host(value)]
+            definition = node.definitions[0]
+            reach = {LOAD} | {label(each.name) for each in device.children.values() if each.kind == "Method"}
+            for problem in problems:
+                evidence = f"{device.path} {problem}"
                 self._plain(definition.table, definition.term.offset, "UNEXPECTED_DEVICE", reach - {CALL}, evidence)
+
+    def _evaluated(self, node: Node, results: dict[Node, Value]) -> Value:
+        """What evaluating the name may give."""
+        slot = self._machine.slot(node)
+        return join(slot.value, results.get(slot.node, NOTHING) if slot.methods else NOTHING)
+
+    def _named(self, node: Node | None, results: dict[Node, Value]) -> Iterator[str]:
+        return identifiers(self._evaluated(node, results)) if node is not None else iter(())
 
 
 def _told(evidence: dict[str, None]) -> str:

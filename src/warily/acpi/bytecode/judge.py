@@ -6,7 +6,10 @@ An access is judged by its address space and addresses, against memory and again
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from warily.acpi.bytecode.blocking import Blocking
 from warily.acpi.bytecode.context import Context, Event
+from warily.acpi.bytecode.entries import ANSWERS
+from warily.acpi.bytecode.functions import Functions
 from warily.acpi.bytecode.graph import LAST_PORT, Graph
 from warily.acpi.bytecode.hotplug import (
     CMOS_PORTS,
@@ -20,7 +23,6 @@ from warily.acpi.bytecode.objects import DATA_TABLE_SPACE
 from warily.acpi.bytecode.things import Region, Text
 from warily.acpi.bytecode.values import MAX, Value, bounds, points_of, things_of
 from warily.core.ranges import Range, RangeSet
-from warily.formats.aml import Node
 from warily.formats.aml.opcodes import space_name
 
 _SPACES: Final = {
@@ -37,8 +39,6 @@ _SPACES: Final = {
 }
 _MEMORY, _IO, _PCI = 0, 1, 2
 _AML_TABLES: Final = frozenset(("DSDT", "SSDT", "PSDT", "OSDT", "XSDT", "RSDT", "FACP"))
-LONG_SLEEP: Final = 60_000
-FOREVER: Final = 0xFFFF
 _ANYWHERE: Final = 1 << 31
 """Addresses that may lie this far apart are as good as unbounded."""
 
@@ -46,11 +46,14 @@ _ANYWHERE: Final = 1 << 31
 class Judge:
     """Findings about single events. `memory` is what is RAM, `windows` where PCI configuration space is mapped."""
 
-    def __init__(self, graph: Graph, memory: RangeSet, windows: Sequence[Range], signalled: set[str]) -> None:
+    def __init__(
+        self, graph: Graph, blocking: Blocking, functions: Functions, memory: RangeSet, windows: Sequence[Range]
+    ) -> None:
         self._graph: Final = graph
+        self._blocking: Final = blocking
+        self._functions: Final = functions
         self._memory: Final = memory
         self._windows: Final = windows
-        self._signalled: Final = signalled
 
     def judge(self, context: Context, event: Event) -> Iterator[tuple[str, str]]:
         """Identifier and evidence of everything that is wrong with an event."""
@@ -73,8 +76,8 @@ class Judge:
         elif event.space == _IO:
             yield from self._port_access(event)
         elif event.space == _PCI:
-            if event.kind == "write" and not _is_known_register(event):
-                yield "PCI_CONFIG_WRITE", f"{_what(event)} in {_device(event.region)}"
+            if event.kind == "write" and not self._is_known_register(event):
+                yield "PCI_CONFIG_WRITE", f"{_what(event)} in {self._functions.describe(event.region)}"
         else:
             yield from self._special(event)
 
@@ -104,7 +107,7 @@ class Judge:
             yield "MEM_DYNAMIC_ADDR", f"{_what(event)}: the address is computed, and may lie in memory"
         if hits:
             yield f"MEM_RAM_{verb}", f"{_what(event)}: memory at {hits[0]}"
-            yield from self._straddles(event.region)
+        yield from self._straddles(event.region)
         if event.kind == "write" and not unbounded:
             yield from self._registers(event, spans)
 
@@ -145,20 +148,39 @@ class Judge:
         """A region with one end in memory and the other outside: a check of its first page sees nothing."""
         if region is None:
             return
-        end = bounds(region.length)[1]
-        if not isinstance(region.address, int) or not 0 < end <= MAX - region.address:
-            return
-        span = Range(region.address, region.address + end)
-        if self._memory.first_overlap(span) is not None and not self._memory.covers(span):
-            yield "MEM_STRADDLE", f"region {region.node.path} at {span} lies partly in memory"
+        length = bounds(region.length)[1]
+        for start in sorted(points_of(region.address) or ()):
+            if length <= 0:
+                continue
+            end = min(start + length, MAX + 1)
+            span = Range(start, end)
+            wrapped = Range(0, min(start + length - end, start)) if start + length > MAX + 1 and start else span
+            inside = [each for each in (span, wrapped) if self._memory.first_overlap(each) is not None]
+            if inside and not (self._memory.covers(span) and self._memory.covers(wrapped)):
+                around = " and on from zero" if wrapped != span else ""
+                yield "MEM_STRADDLE", f"region {region.node.path} at {span}{around} lies partly in memory"
+
+    def _is_known_register(self, event: Event) -> bool:
+        """Whether QEMU's own tables write there: interrupt routing of the bridge to ISA."""
+        address = self._functions.address(event.region)
+        return all(
+            any(known.address == address and known.registers.covers(span) for known in KNOWN_REGISTERS)
+            for span in _spans(event.address, event.size)
+        )
 
     def _effect(self, context: Context, event: Event) -> Iterator[tuple[str, str]]:
-        many = context in self._graph.repeated or self._graph.is_many(event.loop)
+        many = self._graph.is_many(context, event.loop)
         often = " again and again" if many else ""
-        if event.kind == "notify" and many:
-            yield "NOTIFY_STORM", f"Notify ({event.subject}){often}"
+        if event.kind == "notify":
+            asked = sorted(ANSWERS & self._graph.reach.get(context, set()))
+            if many or asked:
+                when = often or f" in {asked[0].removeprefix('auto:')}, which the kernel evaluates when it is notified"
+                yield "NOTIFY_STORM", f"Notify ({event.subject}){when}"
         elif event.kind == "debug" and many:
             yield "DEBUG_FLOOD", f"the debug object is stored to{often}"
+        elif event.kind == "large":
+            what = event.detail or f"a {event.subject} of up to {bounds(event.address)[1]} bytes or elements"
+            yield "NAMESPACE_BOMB", what
         elif event.kind == "create" and many:
             yield "NAMESPACE_BOMB", f"{event.detail} ({event.subject}){often}"
         elif event.kind in ("load", "loadtable"):
@@ -169,17 +191,7 @@ class Judge:
         elif event.kind == "fatal":
             yield "FATAL", f"Fatal, {event.subject}"
         else:
-            yield from self._blocks(event)
-
-    def _blocks(self, event: Event) -> Iterator[tuple[str, str]]:
-        low, high = bounds(event.address)
-        if event.kind == "sleep":
-            if high >= LONG_SLEEP * (1000 if event.detail != "ms" else 1):
-                yield "BLOCK_FOREVER", f"{event.subject} of up to {high} {event.detail}"
-        elif event.kind == "wait" and high >= FOREVER and event.subject not in self._signalled:
-            yield "BLOCK_FOREVER", f"Wait ({event.subject}) without timeout, and nothing signals it"
-        elif event.kind == "acquire" and low >= FOREVER and event.subject == "\\_GL":
-            yield "BLOCK_FOREVER", "Acquire (\\_GL) without timeout: the host can hold the global lock"
+            yield from self._blocking.judge(context, event)
 
 
 def _spans(address: Value, size: int) -> Iterator[Range]:
@@ -201,31 +213,3 @@ def _signatures(region: Region | None) -> set[str]:
     if region is None:
         return set()
     return {each.text for each in things_of(region.signature) if isinstance(each, Text)}
-
-
-def _address(node: Node) -> int | None:
-    """The `_ADR` of the device around a name: device in the upper half, function in the lower."""
-    device: Node | None = node
-    while device is not None and device.kind not in ("Device", "Processor"):
-        device = device.parent
-    found = device.children.get("_ADR") if device is not None else None
-    if found is None or not found.definitions:
-        return None
-    value = found.definitions[0].term.args[-1]
-    return value if isinstance(value, int) and found.kind == "Name" else None
-
-
-def _device(region: Region | None) -> str:
-    address = _address(region.node) if region is not None else None
-    return "a device that is not known" if address is None else f"device {address >> 16:#x}.{address & 0xFFFF:x}"
-
-
-def _is_known_register(event: Event) -> bool:
-    """Whether QEMU's own tables write there: interrupt routing of the bridge to ISA."""
-    if event.region is None:
-        return False
-    address = _address(event.region.node)
-    spans = list(_spans(event.address, event.size))
-    return all(
-        any(known.address == address and known.registers.covers(span) for known in KNOWN_REGISTERS) for span in spans
-    )

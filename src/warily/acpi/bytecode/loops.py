@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _ROUNDS: Final = 24
 _NESTED_ROUNDS: Final = 3
 _SETTLE: Final = 8
+_MAX_CONDITIONS: Final = 16
+"""So many conditions that end a loop are looked at: for each, the body is read once."""
 _FRAMES: Final = 2
 _BINARY: Final = 3
 """Operands of an operator with a target."""
@@ -76,6 +78,7 @@ def _cover(run: "Run", term: Term, loop: Loop, head: State) -> None:
     """Make `head` hold at the beginning of every round, and leave with what the condition's end says."""
     entry = head.copy()
     returned = run.returned
+    run.perhaps += 1
     for attempt in range(_SETTLE):
         run.state = head.copy()
         if _condition(run, term) is False:
@@ -85,6 +88,7 @@ def _cover(run: "Run", term: Term, loop: Loop, head: State) -> None:
             break
     else:
         head.give_up()
+    run.perhaps -= 1
     run.state = head.copy()
     holds = _condition(run, term)
     _count(run, term, loop, entry)
@@ -120,10 +124,12 @@ def _count(run: "Run", term: Term, loop: Loop, entry: State) -> None:
     """How often it goes round at most, from a variable that every round moves towards a bound."""
     best: int | None = None
     exact = False
-    for condition in _conjuncts(term.args[0]):
-        found = _bounded(run, term, condition, entry)
-        if found is not None and (best is None or found[0] < best):
-            best, exact = found
+    waiting = [(each, True, 0) for each in _conjuncts(term.args[0])]
+    waiting += [(condition, holds, 1) for condition, holds in _ways_on(term.body)]
+    for condition, holds, more in waiting[:_MAX_CONDITIONS]:
+        found = _bounded(run, term, condition, entry, holds=holds)
+        if found is not None and (best is None or found[0] + more < best):
+            best, exact = found[0] + more, found[1]
     if best is None or best >= _MAX_COUNT:
         loop.count = None
         loop.exact = False
@@ -138,9 +144,29 @@ def _conjuncts(condition: Operand) -> list[Operand]:
     return [condition]
 
 
-def _bounded(run: "Run", term: Term, condition: Operand, entry: State) -> tuple[int, bool] | None:
-    """Rounds that one condition allows, and whether constants say so."""
-    holds = True
+def _ways_on(body: tuple[Operand, ...]) -> list[tuple[Operand, bool]]:
+    """What must hold, or not hold, at an If of the body for the round to go on after it: the other way leaves."""
+    found = []
+    for index, each in enumerate(body):
+        if not isinstance(each, Term) or each.op.name != "If":
+            continue
+        after = body[index + 1] if index + 1 < len(body) else None
+        if _leaves(each):
+            found.append((each.args[0], False))
+        elif isinstance(after, Term) and after.op.name == "Else" and _leaves(after):
+            found.append((each.args[0], True))
+    return found
+
+
+def _leaves(branch: Term) -> bool:
+    last = branch.body[-1] if branch.body else None
+    return isinstance(last, Term) and last.op.name in ("Break", "Return")
+
+
+def _bounded(
+    run: "Run", term: Term, condition: Operand, entry: State, *, holds: bool = True
+) -> tuple[int, bool] | None:
+    """Rounds that one condition allows while it holds, or does not, and whether constants say so."""
     while isinstance(condition, Term) and condition.op.name == "LNot":
         condition, holds = condition.args[0], not holds
     if isinstance(condition, Register | NamePath):

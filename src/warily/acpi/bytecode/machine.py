@@ -44,6 +44,8 @@ class Machine:
         self.loads: Final[dict[str, list[Value]]] = {}
         """What Load was given, by the name it was given under."""
         self.conversions: Final[dict[tuple[int, bytes], Buffer]] = {}
+        self.sure: Final = {each for each in code.names.root.children.values() if each.kind and not each.definitions}
+        """Names that are there whatever happened before: those of the specification, and those made on all paths."""
         self.objects: Final[dict[int, object]] = {}
         """Buffers and packages by the term that makes them."""
         self.steps = _STEPS + _STEPS_PER_BYTE * sum(len(each.table.raw) for each in code.tables)
@@ -65,24 +67,23 @@ class Machine:
     def resolve(self, scope: Node, name: NamePath) -> tuple[Slot, ...]:
         """What `name` may mean in `scope`.
 
-        A name that a method makes while it runs may not be there yet: then it means what it means outside.
+        A name that is not made for sure, or not yet, may not be there: then it means what it means outside.
         """
         key = (id(scope), name)
         found = self._resolved.get(key)
         if found is None:
-            found = self._resolved[key] = tuple(self._candidates(scope, name))
+            found = self._resolved[key] = tuple(dict.fromkeys(self._candidates(scope, name)))
         return found
 
     def _candidates(self, scope: Node, name: NamePath) -> Iterable[Slot]:
         node = self.names.find(scope, name)
-        if node is None:
-            return
-        yield self.slot(node)
-        outer = node.parent.parent if node.parent is not None else None
-        if node.dynamic and outer is not None and len(name.parts) == 1 and not (name.root or name.ups):
-            other = self.names.find(outer, name)
-            if other is not None:
-                yield self.slot(other)
+        searched = len(name.parts) == 1 and not (name.root or name.ups)
+        while node is not None:
+            yield self.slot(node)
+            outer = node.parent.parent if node.parent is not None else None
+            if not searched or outer is None or node in self.sure:
+                return
+            node = self.names.find(outer, name)
 
     def touch(self, watched: Watched) -> None:
         """Whoever has read `watched` has to run again."""

@@ -46,7 +46,7 @@ _OPAQUE: Final = frozenset(
 
 def read_name(run: "Run", name: NamePath) -> Value:
     """What a name evaluates to; anything, where no table given defines it."""
-    slots = run.machine.resolve(run.scope, name)
+    slots = run.resolve(name)
     if not slots:
         return ANY
     value = read_slot(run, slots[0])
@@ -58,6 +58,7 @@ def read_name(run: "Run", name: NamePath) -> Value:
 def read_slot(run: "Run", slot: Slot) -> Value:
     """What is behind a name. A field is read, a method without arguments called."""
     run.watch(slot)
+    _elsewhere(run, slot, "read")
     if run.state is not None:
         exact = run.state.strong.get(slot)
         if exact is not None:
@@ -82,6 +83,12 @@ def read_slot(run: "Run", slot: Slot) -> Value:
     return value
 
 
+def _elsewhere(run: "Run", slot: Slot, kind: str) -> None:
+    """A part of a field that a table not given defines may lie anywhere."""
+    if slot.node.kind == "External" and slot.node in run.machine.names.elsewhere:
+        run.remark("no region", slot.node.path, kind)
+
+
 def _open_part(source: Value, bits: Value) -> Value:
     """A field of a buffer that is not known holds anything."""
     if isinstance(source, int) or not source.open:
@@ -95,7 +102,7 @@ def _predefined(name: str) -> Value:
 
 def write_name(run: "Run", name: NamePath, value: Value) -> None:
     """`value` is stored to whatever the name is."""
-    slots = run.machine.resolve(run.scope, name)
+    slots = run.resolve(name)
     for slot in slots:
         write_slot(run, slot, value, certain=len(slots) == 1)
 
@@ -103,6 +110,7 @@ def write_name(run: "Run", name: NamePath, value: Value) -> None:
 def write_slot(run: "Run", slot: Slot, value: Value, *, certain: bool = True) -> None:
     """`value` is stored to what is behind a name, converted to its type as an interpreter does."""
     run.watch(slot)
+    _elsewhere(run, slot, "write")
     run.machine.step(len(slot.units) + len(slot.buffer_units))
     for unit in list(slot.units.values()):
         _field(run, unit, value)
@@ -140,30 +148,24 @@ def _field(run: "Run", unit: Unit, value: Value | None) -> Value:
     part, term = unit.part, unit.term
     if term.op.name == "IndexField":
         width = _WIDTHS.get(part.access, 1)
-        _store_to(run, unit, term.args[0], part.bit_offset // 8 // width * width)
-        data = term.args[1]
+        index, data = unit.behind
+        _store_to(run, index, part.bit_offset // 8 // width * width)
         if value is None:
-            _read_from(run, unit, data)
+            for slot in data:
+                read_slot(run, slot)
         else:
-            _store_to(run, unit, data, value if part.bits == width * 8 else unknown(width * 8))
+            _store_to(run, data, value if part.bits == width * 8 else unknown(width * 8))
     else:
         if term.op.name == "BankField":
-            _store_to(run, unit, term.args[1], run.numeric(term.args[2]))
+            _store_to(run, unit.behind[1], run.numeric(term.args[2]))
         access(run, unit, write=value is not None)
     run.depth -= 1
     return unknown(part.bits) if part.bits <= WORD else ANY
 
 
-def _store_to(run: "Run", unit: Unit, name: object, value: Value) -> None:
-    if isinstance(name, NamePath):
-        for slot in run.machine.resolve(unit.scope, name):
-            write_slot(run, slot, value)
-
-
-def _read_from(run: "Run", unit: Unit, name: object) -> None:
-    if isinstance(name, NamePath):
-        for slot in run.machine.resolve(unit.scope, name):
-            read_slot(run, slot)
+def _store_to(run: "Run", slots: tuple[Slot, ...], value: Value) -> None:
+    for slot in slots:
+        write_slot(run, slot, value, certain=len(slots) == 1)
 
 
 def dereference(run: "Run", each: Thing) -> Value:
@@ -182,11 +184,13 @@ def dereference(run: "Run", each: Thing) -> Value:
     return thing(each)
 
 
-def write_reference(run: "Run", each: Thing, value: Value) -> None:
-    """`value` is stored to what a reference refers to."""
+def write_reference(run: "Run", each: Thing, value: Value, *, certain: bool = False) -> None:
+    """`value` is stored to what a reference refers to; `certain` says that it can refer to nothing else."""
     if isinstance(each, Named):
-        write_slot(run, each.slot, value)
+        write_slot(run, each.slot, value, certain=certain)
     elif isinstance(each, Element):
+        if any(one.holds(each.package) for one in things_of(value) if isinstance(one, Package)):
+            run.remark("large", "Package", "a package that holds itself")
         if each.package.write(each.at, value):
             run.machine.touch(each.package)
     elif isinstance(each, Byte):

@@ -6,16 +6,20 @@ Source: ACPI 6.5, 20.2.5 Term Objects Encoding.
 from typing import TYPE_CHECKING, Final
 
 from warily.acpi.bytecode.context import Event
+from warily.acpi.bytecode.resources import Register, register_of
 from warily.acpi.bytecode.things import Buffer, BufferUnit, Method, Named, Package, Region, Slot, Text, Unit
 from warily.acpi.bytecode.values import NOTHING, Value, arithmetic, bounds, join, thing, widen
 from warily.formats.aml import FieldUnit, NamePath, Node, Operand, Term
+from warily.formats.aml.opcodes import FIXED_HARDWARE
 
 if TYPE_CHECKING:
     from warily.acpi.bytecode.run import Operation, Run
 
 _PATIENCE: Final = 32
 _MAX_ELEMENTS: Final = 0xFFFF
-_MAX_BUFFER: Final = 1 << 20
+HUGE: Final = 1 << 25
+"""Bytes of a buffer, or elements of a package, that no table needs."""
+_SYSTEM_IO: Final = 1
 DATA_TABLE_SPACE: Final = 0x7E
 """The number that kernels give to the space of a DataTableRegion."""
 _WIDTHS: Final = {
@@ -32,6 +36,7 @@ def _slot(run: "Run", name: Operand) -> Slot | None:
     if not isinstance(name, NamePath):
         return None
     node = run.machine.names.declare(run.scope, name, run.place)
+    run.made(node)
     return run.machine.slot(node)
 
 
@@ -65,6 +70,8 @@ def opened(run: "Run", term: Term) -> Value:
     outer = run.scope
     declare = names.open if term.op.name == "Scope" else names.declare
     run.scope = declare(outer, term.args[0], term.offset)
+    if term.op.name != "Scope":
+        run.made(run.scope)
     run.block(term.body)
     run.scope = outer
     return 0
@@ -126,12 +133,13 @@ def fields(run: "Run", term: Term) -> Value:
     """Field, IndexField, BankField: each named part can be read and written."""
     units = term.args[-1]
     run.machine.step(len(units) if isinstance(units, tuple) else 0)
+    behind = tuple(run.resolve(each) for each in term.args[:2] if isinstance(each, NamePath))
     for part in units if isinstance(units, tuple) else ():
         if not isinstance(part, FieldUnit):
             continue
         slot = _slot(run, part.name)
         if slot is not None and id(part) not in slot.units:
-            slot.units[id(part)] = Unit(run.context.table, term, part, run.scope)
+            slot.units[id(part)] = Unit(run.context.table, term, part, behind)
             run.machine.runnable[slot] = None
             run.machine.touch(slot)
     return 0
@@ -164,18 +172,29 @@ def package(run: "Run", term: Term) -> Value:
     """Package: one object for each place in the code."""
     run.machine.step(len(term.body))
     elements = [_element(run, operand) for operand in term.body]
+    count = run.numeric(term.args[0])
+    size = join(count, len(elements)) if bounds(count)[0] < len(elements) else count
+    _large(run, term, size)
     made = run.machine.objects.get(id(term))
     if isinstance(made, Package):
+        changed = made.resize(size)
         for place, value in enumerate(elements[: len(made.elements)]):
-            if made.write(place, value):
-                run.machine.touch(made)
+            changed |= made.write(place, value)
+        if changed:
+            run.machine.touch(made)
         return thing(made)
-    count = run.numeric(term.args[0])
     if isinstance(count, int) and len(elements) < count <= _MAX_ELEMENTS:
         run.machine.step(count - len(elements))
         elements += [NOTHING] * (count - len(elements))
-    made = run.machine.objects[id(term)] = Package(elements)
+    made = run.machine.objects[id(term)] = Package(elements, size)
     return thing(made)
+
+
+def _large(run: "Run", term: Term, size: Value) -> None:
+    """Objects of an enormous size fill the kernel's memory. A size of which nothing at all is known says nothing."""
+    least, most = bounds(size)
+    if most >= HUGE and (least >= HUGE or most < run.mask):
+        run.remark("large", term.op.name, amount=size)
 
 
 def _element(run: "Run", operand: Operand) -> Value:
@@ -183,7 +202,7 @@ def _element(run: "Run", operand: Operand) -> Value:
     if not isinstance(operand, NamePath):
         return run.value(operand)
     value: Value = NOTHING
-    for slot in run.machine.resolve(run.scope, operand):
+    for slot in run.resolve(operand):
         value = join(value, thing(Named(slot)))
     return value if value != NOTHING else thing(Text(str(operand)))
 
@@ -191,20 +210,43 @@ def _element(run: "Run", operand: Operand) -> Value:
 def buffer(run: "Run", term: Term) -> Value:
     """Buffer: one object for each place in the code."""
     size = run.numeric(term.args[0])
+    content = term.args[1] if isinstance(term.args[1], bytes) else b""
+    if bounds(size)[0] < len(content):
+        size = len(content) if isinstance(size, int) else join(size, len(content))
+    _large(run, term, size)
     made = run.machine.objects.get(id(term))
     if not isinstance(made, Buffer):
-        data = term.args[1]
-        content = data if isinstance(data, bytes) else b""
-        known = size if isinstance(size, int) and size <= _MAX_BUFFER else None
-        made = run.machine.objects[id(term)] = Buffer(content, max(known, len(content)) if known is not None else None)
-        if bounds(size)[0] > bounds(size)[1]:
-            made.scrambled = True
+        _register(run, register_of(content))
+        made = run.machine.objects[id(term)] = Buffer(content, size)
+    elif made.resize(size):
+        run.machine.touch(made)
     return thing(made)
+
+
+def _register(run: "Run", found: Register | None, what: str = "Register") -> None:
+    """A register that tables give the kernel to use, as it likes."""
+    if found is not None and found.space != FIXED_HARDWARE and found.address:
+        run.note(Event("write", run.context.table, run.place, what, found.address, found.size, found.space))
+
+
+def processor(run: "Run", term: Term) -> Value:
+    """Processor: its block of ports is the kernel's to use (19.6.108)."""
+    _, _, address, length = term.args[:4]
+    if isinstance(address, int) and isinstance(length, int) and length:
+        _register(run, Register(_SYSTEM_IO, address, length), f"P_BLK of {term.name}")
+    return opened(run, term)
 
 
 def handle(run: "Run", term: Term) -> Value:
     """Mutex, Event: an object under a name."""
     _slot(run, term.args[0])
+    return 0
+
+
+def alias(run: "Run", term: Term) -> Value:
+    """Alias: another name for an object."""
+    if isinstance(term.args[1], NamePath):
+        run.made(run.machine.names.declare(run.scope, term.args[1], run.place))
     return 0
 
 
@@ -214,12 +256,14 @@ def nothing(_run: "Run", _term: Term) -> Value:
 
 
 OBJECTS: "Final[dict[str, Operation]]" = {
-    **dict.fromkeys(("Scope", "Device", "Processor", "PowerResource", "ThermalZone"), opened),
+    **dict.fromkeys(("Scope", "Device", "PowerResource", "ThermalZone"), opened),
+    "Processor": processor,
     **dict.fromkeys(("Field", "IndexField", "BankField"), fields),
     **dict.fromkeys(("CreateField", *_WIDTHS), buffer_field),
     **dict.fromkeys(("Package", "VarPackage"), package),
     **dict.fromkeys(("Mutex", "Event"), handle),
-    **dict.fromkeys(("Alias", "External", "Noop", "BreakPoint"), nothing),
+    **dict.fromkeys(("External", "Noop", "BreakPoint"), nothing),
+    "Alias": alias,
     "Name": name,
     "Method": method,
     "OperationRegion": region,

@@ -6,7 +6,7 @@ Source: ACPI 6.5, 19.6 ASL Operator Reference. A result that is a string or a bu
 from typing import TYPE_CHECKING, Final
 
 from warily.acpi.bytecode.store import store_result
-from warily.acpi.bytecode.things import Buffer, Package, Text, Thing
+from warily.acpi.bytecode.things import Buffer, Package, Text, Thing, Watched
 from warily.acpi.bytecode.values import (
     ANY,
     NOTHING,
@@ -16,13 +16,11 @@ from warily.acpi.bytecode.values import (
     bounds,
     compare,
     join,
-    points_of,
-    thing,
     things_of,
     truth,
     unknown,
 )
-from warily.formats.aml import Operand, Term
+from warily.formats.aml import Term
 
 if TYPE_CHECKING:
     from warily.acpi.bytecode.run import Operation, Run
@@ -31,6 +29,7 @@ _MAX_BCD: Final = 0xFFFF_FFFF
 _MAX_DIGITS: Final = 64
 _HEX: Final = 16
 _MAX_TEXT: Final = 1024
+_MAX_SIZE: Final = 0xFF_FFFF
 
 
 def binary(run: "Run", term: Term) -> Value:
@@ -152,82 +151,6 @@ def _parsed(text: str) -> int:
     return int(digits[:count], base) if 0 < count <= _MAX_DIGITS else 0
 
 
-def to_text(run: "Run", term: Term) -> Value:
-    """ToHexString, ToDecimalString, ToString."""
-    value = run.value(term.args[0])
-    for operand in term.args[1:-1]:
-        run.value(operand)
-    result: Value = ANY
-    texts = things_of(value)
-    if isinstance(value, int):
-        result = thing(Text(f"0x{value:X}" if term.op.name == "ToHexString" else str(value)))
-    elif len(texts) == 1 and points_of(value) == frozenset() and isinstance(next(iter(texts)), Text):
-        result = value
-    return store_result(run, term.args[-1], result)
-
-
-def to_buffer(run: "Run", term: Term) -> Value:
-    """ToBuffer: a buffer stays the same one, so that what is written to the copy counts for both."""
-    value = run.value(term.args[0])
-    result: Value = ANY
-    things = things_of(value)
-    if isinstance(value, int):
-        width = run.mask.bit_length() // 8
-        result = _made(run, term, value.to_bytes(width, "little"))
-    elif things and not value.open and value.lo > value.hi and all(isinstance(e, Buffer | Text) for e in things):
-        result = _as_buffers(run, term, value)
-    return store_result(run, term.args[1], result)
-
-
-def _as_buffers(run: "Run", term: Term, value: Value) -> Value:
-    result: Value = NOTHING
-    for each in things_of(value):
-        if isinstance(each, Buffer):
-            result = join(result, thing(each))
-        elif isinstance(each, Text):
-            result = join(result, _made(run, term, each.text.encode("latin-1", "replace") + b"\0"))
-    return result
-
-
-def _made(run: "Run", term: Term, data: bytes) -> Value:
-    """The buffer that this term makes of the same content every time."""
-    key = id(term), data
-    kept = run.machine.conversions.get(key)
-    if kept is None:
-        kept = run.machine.conversions[key] = Buffer(data, len(data))
-    return thing(kept)
-
-
-def concatenate(run: "Run", term: Term) -> Value:
-    """Concatenate: known where both sides are known strings."""
-    first, second = run.value(term.args[0]), run.value(term.args[1])
-    result: Value = ANY
-    left, right = _only_text(first), _only_text(second)
-    if left is not None:
-        tail = right if right is not None else f"{second:X}" if isinstance(second, int) else None
-        if tail is not None and len(left) + len(tail) <= _MAX_TEXT:
-            result = thing(Text(left + tail))
-    return store_result(run, term.args[2], result)
-
-
-def _only_text(value: Value) -> str | None:
-    things = things_of(value)
-    if len(things) != 1 or points_of(value) != frozenset():
-        return None
-    (each,) = things
-    return each.text if isinstance(each, Text) else None
-
-
-def middle(run: "Run", term: Term) -> Value:
-    """Mid: known where the string, index and length are."""
-    text = _only_text(run.value(term.args[0]))
-    start, count = run.numeric(term.args[1]), run.numeric(term.args[2])
-    result: Value = ANY
-    if text is not None and isinstance(start, int) and isinstance(count, int):
-        result = thing(Text(text[start : start + count]))
-    return store_result(run, term.args[3], result)
-
-
 def opaque(run: "Run", term: Term) -> Value:
     """A term whose operands matter for what evaluating them does, and whose result is not followed."""
     for operand in term.args:
@@ -248,9 +171,11 @@ def size_of(run: "Run", term: Term) -> Value:
     value = run.value(term.args[0])
     result: Value = NOTHING
     for each in things_of(value):
+        if isinstance(each, Watched):
+            run.watch(each)
         result = join(result, _size(each))
     if isinstance(value, int) or value.open or result == NOTHING:
-        result = join(result, between(0, 0xFF_FFFF))
+        result = join(result, between(0, _MAX_SIZE))
     return result
 
 
@@ -258,14 +183,16 @@ def _size(each: Thing) -> Value:
     if isinstance(each, Text):
         return len(each.text)
     if isinstance(each, Buffer):
-        return each.size if each.size is not None else between(0, 0xFF_FFFF)
+        return each.size
     if isinstance(each, Package):
-        return len(each.elements)
-    return between(0, 0xFF_FFFF)
+        return each.size
+    return between(0, _MAX_SIZE)
 
 
-def object_type(_run: "Run", _term: Term) -> Value:
-    """ObjectType: a small number."""
+def object_type(run: "Run", term: Term) -> Value:
+    """ObjectType: a small number. A name is not evaluated."""
+    if isinstance(term.args[0], Term):
+        run.value(term.args[0])
     return between(0, 16)
 
 
@@ -279,17 +206,6 @@ def timer(run: "Run", _term: Term) -> Value:
     return unknown(run.mask.bit_length())
 
 
-def _target_last(term: Term) -> Operand:
-    return term.args[-1]
-
-
-def concatenate_templates(run: "Run", term: Term) -> Value:
-    """ConcatenateResTemplate: a buffer that is not followed."""
-    run.value(term.args[0])
-    run.value(term.args[1])
-    return store_result(run, _target_last(term), ANY)
-
-
 OPERATORS: "Final[dict[str, Operation]]" = {
     **dict.fromkeys(("Add", "Subtract", "Multiply", "Mod", "And", "Or", "XOr", "NAnd", "NOr"), binary),
     **dict.fromkeys(("ShiftLeft", "ShiftRight"), binary),
@@ -298,15 +214,10 @@ OPERATORS: "Final[dict[str, Operation]]" = {
     **dict.fromkeys(("LAnd", "LOr"), both),
     **dict.fromkeys(("FindSetLeftBit", "FindSetRightBit"), find_bit),
     **dict.fromkeys(("FromBCD", "ToBCD"), decimal),
-    **dict.fromkeys(("ToHexString", "ToDecimalString", "ToString"), to_text),
     "LNot": negate,
     "Not": invert,
     "Divide": divide,
     "ToInteger": to_integer,
-    "ToBuffer": to_buffer,
-    "Concatenate": concatenate,
-    "ConcatenateResTemplate": concatenate_templates,
-    "Mid": middle,
     "Match": match,
     "SizeOf": size_of,
     "ObjectType": object_type,

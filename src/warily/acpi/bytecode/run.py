@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from warily.acpi.bytecode.branches import refine
 from warily.acpi.bytecode.context import Context, Event, Loop, State
 from warily.acpi.bytecode.names import convert, read_name
-from warily.acpi.bytecode.things import Cell, Text, Watched
+from warily.acpi.bytecode.things import Cell, Slot, Text, Watched
 from warily.acpi.bytecode.values import (
     ANY,
     NOTHING,
@@ -43,9 +43,13 @@ class Run:
         self.place = 0
         self.loop: Loop | None = None
         self.returned: Value = NOTHING
+        self.left: Value = NOTHING
+        """What statements evaluated to: some interpreters return the last of it where there is no Return."""
         self.breaks: list[State] = []
         self.continues: list[State] = []
         self.depth = 0
+        self.perhaps = 0
+        """Within so many branches and loops that may be left out."""
         self._operations: Final = operations
 
     def execute(self) -> Value:
@@ -54,7 +58,7 @@ class Run:
             if kind == "Arg" and index < len(self.context.args):
                 self.add(cell, self.context.args[index])
         self.block(self.context.body)
-        return join(self.returned, ANY) if self.state is not None else self.returned
+        return join(self.returned, join(self.left, ANY)) if self.state is not None else self.returned
 
     @property
     def arrives(self) -> bool:
@@ -81,9 +85,11 @@ class Run:
             elif name == "Else":
                 before = body[index - 1] if index else None
                 if not (isinstance(before, Term) and before.op.name == "If"):
-                    self._perhaps(operand.body)
+                    self.branch_alone(operand)
             else:
-                operations[name](self, operand)
+                result = operations[name](self, operand)
+                if not isinstance(result, int) and result.things:
+                    self.left = join(self.left, result)
         self.machine.leave(_FRAMES)
 
     def _branch(self, term: Term, otherwise: tuple[Operand, ...]) -> None:
@@ -94,23 +100,38 @@ class Run:
         if start is None:
             return
         taken: State | None = None
+        self.perhaps += holds is None
         if holds is not False:
             self.state = start.copy() if holds is None else start
             refine(self, condition, holds=True)
             self.block(term.body)
             taken = self.state
-        if holds is True:
-            return
-        self.state = start
-        refine(self, condition, holds=False)
-        self.block(otherwise)
-        self.merge(taken)
+        if holds is not True:
+            self.state = start
+            refine(self, condition, holds=False)
+            self.block(otherwise)
+            self.merge(taken)
+        self.perhaps -= holds is None
 
-    def _perhaps(self, body: tuple[Operand, ...]) -> None:
-        """An Else that no If stands before: whether it is run depends on some condition earlier."""
+    def branch_alone(self, term: Term) -> None:
+        """An Else that no If stands before, or either as an operand: a kernel executes that, too."""
+        if term.op.name == "If":
+            self._branch(term, ())
+            return
         before = self.state.copy() if self.state is not None else None
-        self.block(body)
+        self.perhaps += 1
+        self.block(term.body)
+        self.perhaps -= 1
         self.merge(before)
+
+    def resolve(self, name: NamePath) -> tuple[Slot, ...]:
+        """What a name may mean here."""
+        return self.machine.resolve(self.scope, name)
+
+    def made(self, node: Node) -> None:
+        """A name is there from now on; for sure where nothing decides whether this is executed."""
+        if self.context.method.loads and not self.perhaps:
+            self.machine.sure.add(node)
 
     def merge(self, other: State | None) -> None:
         """Execution arrives here in either state."""

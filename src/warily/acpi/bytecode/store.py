@@ -60,11 +60,13 @@ def _places(run: "Run", target: Term) -> Value:
 def _through(run: "Run", places: Value, value: Value) -> None:
     if isinstance(places, Values) and places.lost:
         run.remark("lost", "a store through a reference")
-    for each in things_of(places):
+    found = things_of(places)
+    certain = len(found) == 1 and isinstance(places, Values) and not places.open
+    for each in found:
         if isinstance(each, Text):
             write_name(run, path_of(each.text), value)
         else:
-            write_reference(run, each, value)
+            write_reference(run, each, value, certain=certain)
 
 
 def _to_register(run: "Run", target: Register, value: Value) -> None:
@@ -74,8 +76,9 @@ def _to_register(run: "Run", target: Register, value: Value) -> None:
         if isinstance(old, Values) and old.lost:
             run.remark("lost", "a store through an argument")
         references = [each for each in things_of(old) if isinstance(each, _REFERENCES)]
+        certain = len(things_of(old)) == 1 and isinstance(old, Values) and not old.open
         for each in references:
-            write_reference(run, each, value)
+            write_reference(run, each, value, certain=certain)
         if references:
             run.set_register(target, join(old, value))
             return
@@ -91,7 +94,7 @@ def copy_object(run: "Run", term: Term) -> Value:
             run.set_register(target, value)
             return value
         return store_result(run, target, value)
-    for slot in run.machine.resolve(run.scope, target):
+    for slot in run.resolve(target):
         if slot.node.kind == "Method" or slot.methods:
             run.remark("redefine", slot.node.path)
         for each in things_of(value):
@@ -109,7 +112,7 @@ def _objects(run: "Run", source: Operand) -> Value:
     """The source of a copy: a name of a region, a method or a field is that object."""
     if isinstance(source, NamePath):
         value: Value = NOTHING
-        for slot in run.machine.resolve(run.scope, source):
+        for slot in run.resolve(source):
             run.watch(slot)
             value = join(value, thing(Named(slot)))
         return join(value, run.value(source))
@@ -131,7 +134,7 @@ def reference_to(run: "Run", operand: Operand) -> Value:
         return thing(Place(run.cell_of(operand)))
     if isinstance(operand, NamePath):
         value: Value = NOTHING
-        for slot in run.machine.resolve(run.scope, operand):
+        for slot in run.resolve(operand):
             run.watch(slot)
             value = join(value, thing(Named(slot)))
         return value
@@ -150,7 +153,7 @@ def cond_ref_of(run: "Run", term: Term) -> Value:
     store_result(run, term.args[1], value)
     if not isinstance(operand, NamePath):
         return run.mask
-    slots = run.machine.resolve(run.scope, operand)
+    slots = run.resolve(operand)
     if not slots:
         return join(0, run.mask) if run.machine.names.find(run.scope, operand) is None else run.mask
     known = any(slot.node.kind not in (None, "External") and not slot.node.dynamic for slot in slots)
@@ -160,6 +163,8 @@ def cond_ref_of(run: "Run", term: Term) -> Value:
 def deref_of(run: "Run", term: Term) -> Value:
     """DerefOf: what the reference refers to; a string is the path of an object."""
     value = run.value(term.args[0])
+    if isinstance(value, Values) and value.lost:
+        run.remark("lost", "a reference")
     result: Value = number_only(value)
     if bounds(result)[0] > bounds(result)[1]:
         result = NOTHING

@@ -17,7 +17,9 @@ _SERIAL: Final = count()
 _PATIENCE: Final = 4
 """So often may a cell change before its bounds are given up."""
 _MAX_WRITES: Final = 16
-_MAX_ELEMENTS: Final = 1 << 16
+_MAX_NESTED: Final = 32
+MAX_CONTENT: Final = 4096
+"""Bytes of a buffer, or characters of a string, that are followed one by one."""
 
 
 class Watched:
@@ -69,7 +71,8 @@ class Unit(NamedTuple):
     table: int
     term: "Term"
     part: "FieldUnit"
-    scope: "Node"
+    behind: "tuple[tuple[Slot, ...], ...]"
+    """What the names in the field's head meant when it was made: region, or index and data, or region and bank."""
 
 
 class BufferUnit(NamedTuple):
@@ -106,6 +109,8 @@ class Method(NamedTuple):
     table: int
     node: "Node"
     label: str = ""
+    loads: bool = False
+    """Whether it is not a method but what a table executes when it loads."""
 
 
 class Text(NamedTuple):
@@ -115,14 +120,14 @@ class Text(NamedTuple):
 
 
 class Buffer(Watched):
-    """A buffer: the bytes it begins with, and what was written into which bits. `size` is None where unknown."""
+    """A buffer: the bytes it begins with, and what was written into which bits. `size` is what it may be."""
 
     __slots__ = ("data", "scrambled", "size", "writes")
 
-    def __init__(self, data: bytes, size: int | None) -> None:
+    def __init__(self, data: bytes, size: Value) -> None:
         super().__init__()
         self.data: Final = data
-        self.size: Final = size
+        self.size = size
         self.writes: dict[tuple[int, int], Value] = {}
         self.scrambled = False
 
@@ -140,11 +145,24 @@ class Buffer(Watched):
         self.writes[start, bits] = new
         return True
 
+    def resize(self, size: Value) -> bool:
+        """It may be made in that size as well; whether that is new."""
+        new = widen(self.size, size)
+        changed = new != self.size
+        self.size = new
+        return changed
+
+    def content(self) -> bytes | None:
+        """All its bytes, where they are known for certain and not too many."""
+        if self.writes or self.scrambled or not isinstance(self.size, int) or self.size > MAX_CONTENT:
+            return None
+        return self.data.ljust(self.size, b"\0")
+
     def read(self, start: Value, bits: Value) -> Value:
         """What those bits may hold, as a number."""
         if not isinstance(bits, int) or bits > WORD or bits < 1:
             return ANY
-        if self.scrambled or not isinstance(start, int) or self.size is None:
+        if self.scrambled or not isinstance(start, int):
             return unknown(bits)
         whole = int.from_bytes(self.data[start // 8 : (start + bits + 7) // 8], "little")
         value: Value = whole >> start % 8 & ((1 << bits) - 1)
@@ -157,17 +175,38 @@ class Buffer(Watched):
 
 
 class Package(Watched):
-    """A package: what each element may be, and what was stored at an unknown index."""
+    """A package: how many elements it may have, what each may be, and what was stored at an unknown index."""
 
-    __slots__ = ("anywhere", "elements", "whole")
+    __slots__ = ("anywhere", "elements", "size", "whole")
 
-    def __init__(self, elements: list[Value]) -> None:
+    def __init__(self, elements: list[Value], size: Value) -> None:
         super().__init__()
         self.elements: Final = elements
+        self.size = size
         self.anywhere: Value = NOTHING
         self.whole: Value = NOTHING
         for each in elements:
             self.whole = join(self.whole, each)
+
+    def resize(self, size: Value) -> bool:
+        """It may be made with so many elements as well; whether that is new."""
+        new = widen(self.size, size)
+        changed = new != self.size
+        self.size = new
+        return changed
+
+    def holds(self, other: "Package") -> bool:
+        """Whether `other` may be in it, or in what is in it, or is it."""
+        seen: set[Package] = set()
+        waiting = [self]
+        while waiting and len(seen) < _MAX_NESTED:
+            each = waiting.pop()
+            if each is other:
+                return True
+            if each not in seen and not isinstance(each.whole, int):
+                seen.add(each)
+                waiting.extend(inner for inner in each.whole.things if isinstance(inner, Package))
+        return False
 
     def read(self, index: int | None) -> Value:
         """What the element may be, or any of them."""
@@ -179,14 +218,12 @@ class Package(Watched):
 
     def write(self, index: int | None, value: Value) -> bool:
         """`value` may be that element; whether that is new."""
-        if index is None or index >= _MAX_ELEMENTS:
+        if index is None or index >= len(self.elements):
             new = widen(self.anywhere, value)
             changed = new != self.anywhere
             self.anywhere = new
             self.whole = join(self.whole, new)
             return changed
-        if index >= len(self.elements):
-            return False
         new = widen(self.elements[index], value)
         changed = new != self.elements[index]
         self.elements[index] = new

@@ -147,8 +147,11 @@ _Exact: TypeAlias = Callable[[int, int], int]
 _Range: TypeAlias = Callable[[int, int, int, int], tuple[int, int]]
 
 
-def _bits_over(a: int, b: int) -> int:
-    return (1 << max(a.bit_length(), b.bit_length())) - 1
+def _bitwise(name: str, a: int, b: int, c: int, d: int, also: tuple[int, int]) -> tuple[int, int]:
+    """Bounds from the leading bits, which are the same in all of `a` to `b` and in all of `c` to `d`, and `also`."""
+    varying = max((a ^ b).bit_length(), (c ^ d).bit_length())
+    lo = _EXACT[name](a >> varying, c >> varying) << varying
+    return max(lo, also[0]), min(lo | ((1 << varying) - 1), also[1])
 
 
 _EXACT: Final[dict[str, _Exact]] = {
@@ -172,9 +175,9 @@ _RANGE: Final[dict[str, _Range]] = {
     "Multiply": lambda a, b, c, d: (a * c, b * d),
     "Divide": lambda a, b, c, d: (a // d if d else 0, b // c if c else b),
     "Mod": lambda _a, b, _c, d: (0, min(b, d - 1) if d else 0),
-    "And": lambda _a, b, _c, d: (0, min(b, d)),
-    "Or": lambda a, b, c, d: (max(a, c), _bits_over(b, d)),
-    "XOr": lambda _a, b, _c, d: (0, _bits_over(b, d)),
+    "And": lambda a, b, c, d: _bitwise("And", a, b, c, d, (0, min(b, d))),
+    "Or": lambda a, b, c, d: _bitwise("Or", a, b, c, d, (max(a, c), b + d)),
+    "XOr": lambda a, b, c, d: _bitwise("XOr", a, b, c, d, (0, b + d)),
     "ShiftLeft": lambda a, b, c, d: (a << c, b << d) if d < WORD else (-1, -1),
     "ShiftRight": lambda a, b, c, d: (a >> d if d < WORD else 0, b >> c if c < WORD else 0),
 }

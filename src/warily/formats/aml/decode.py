@@ -22,6 +22,8 @@ BYTECODE: Final = ("DSDT", "SSDT", "PSDT", "OSDT")
 MAX_NESTING: Final = 200
 """Packages and operands within one another. Real tables stay below 100."""
 _ROUNDS: Final = 4
+_FIELD_UNIT, _METHOD = 5, 8
+"""Types of objects that External speaks of (ACPI 6.5, 19.6.91 ObjectType)."""
 
 _SCOPED: Final = frozenset({"Scope", "Device", "Processor", "PowerResource", "ThermalZone", "Method"})
 _NAMING: Final = {
@@ -82,6 +84,7 @@ def decode(tables: Sequence[AcpiTable], *, loaded: Sequence[AcpiTable] = ()) -> 
     arities: dict[str, int] = {}
     for _ in range(_ROUNDS):
         unresolved = 0
+        known.start_round()
         for table in tables:
             # Method bodies are passed over.
             decoder = _Decoder(table.raw, known, -1)
@@ -90,6 +93,8 @@ def decode(tables: Sequence[AcpiTable], *, loaded: Sequence[AcpiTable] = ()) -> 
         before, arities = arities, {node.path: node.arity for node in known.nodes() if node.arity is not None}
         if not unresolved or before == arities:
             break
+    known.settle()
+    known.start_round()
     found = []
     for index, table in enumerate(tables):
         found.append(_decode_one(table, known, index))
@@ -222,6 +227,9 @@ class _Decoder:
         if self._table >= 0:
             self.calls.append((at, name.parts[-1]))
             self._names.called.add(method)
+            if method in self._names.ambiguous:
+                what = f"{method.path} is defined with different numbers of arguments"
+                self.doubt = self.doubt or AmlError("ARITY", at, what)
         self._push(call)
 
     def _open(self, frame: _Frame, at: int, code: int) -> None:
@@ -296,7 +304,7 @@ class _Decoder:
         node = self._define(frame, name)
         if frame.op.name == "Method":
             flags = frame.args[1]
-            node.arity = flags & 7 if isinstance(flags, int) else 0
+            self._names.meet(node, flags & 7 if isinstance(flags, int) else 0)
             if self._table < 0:
                 self._stream.at = frame.end
         frame.scope = node
@@ -348,8 +356,10 @@ class _Decoder:
         kind, arity = term.args[1], term.args[2]
         if node.kind is None:
             node.kind = "External"
-            if kind == 8 and isinstance(arity, int):
+            if kind == _METHOD and isinstance(arity, int):
                 node.arity = arity & 7
+            if kind == _FIELD_UNIT:
+                self._names.elsewhere.add(node)
 
     def _register_fields(self, scope: Node, term: Term) -> None:
         units = term.args[-1]

@@ -10,7 +10,7 @@ from warily.formats.aml.terms import AmlError, NamePath, Term
 
 MAX_DEPTH: Final = 255
 """Segments from the root. Real tables stay below 12."""
-_MAX_ALIASES: Final = 8
+_STEPS: Final = 8
 
 
 class Definition(NamedTuple):
@@ -74,6 +74,14 @@ class Namespace:
         """Last segments of names that a CopyObject puts something else behind."""
         self.called: Final[set[Node]] = set()
         """Methods that some term calls."""
+        self.elsewhere: Final[set[Node]] = set()
+        """Parts of fields of which a table says that another has them."""
+        self.ambiguous: Final[set[Node]] = set()
+        """Methods that are defined with different numbers of arguments."""
+        self._met: Final[set[Node]] = set()
+        self.settled = False
+        self._targets: Final[dict[Node, Node]] = {}
+        self._nested = 0
         self._aliases: Final[dict[Node, list[str]]] = {}
         for name in ("_SB_", "_SI_", "_TZ_", "_GPE", "_PR_"):
             self.root.child(name, 0).kind = "Scope"
@@ -86,12 +94,12 @@ class Namespace:
         """The node that `name` defines when it stands in `scope`; made if it is not there."""
         node = self._start(scope, name)
         for part in name.parts:
-            node = node.child(part, offset)
+            node = self._inside(node).child(part, offset)
         return node
 
     def open(self, scope: Node, name: NamePath, offset: int) -> Node:
         """The node whose scope `Scope (name)` opens: an existing one, else made."""
-        return self.find(scope, name) or self.declare(scope, name, offset)
+        return self._inside(self.find(scope, name) or self.declare(scope, name, offset))
 
     def find(self, scope: Node, name: NamePath) -> Node | None:
         """What `name` means in `scope`. A single segment without prefix is searched up to the root (5.3)."""
@@ -107,19 +115,45 @@ class Namespace:
         for part in name.parts:
             if node is None:
                 return None
-            node = node.children.get(part)
+            node = self._inside(node).children.get(part)
         return node
 
+    def _inside(self, node: Node) -> Node:
+        """Where the names below `node` are: an alias has those of what it stands for."""
+        if node.alias is None or not self.settled or self._nested >= MAX_DEPTH // 4:
+            return node
+        self._nested += 1
+        found = self.target(node)
+        self._nested -= 1
+        return found
+
     def target(self, node: Node) -> Node:
-        """What an alias stands for in the end, or the node itself."""
-        for _ in range(_MAX_ALIASES):
-            if node.alias is None:
-                return node
-            found = self.find(*node.alias)
-            if found is None or found is node:
+        """What an alias stands for in the end, or the node itself; of aliases in a circle, some one of them."""
+        if node.alias is None:
+            return node
+        if not self.settled:
+            return self._near(node)
+        passed = []
+        while node.alias is not None and node not in self._targets:
+            self._targets[node] = node
+            passed.append(node)
+            node = self.find(*node.alias) or node
+        end = self._targets.get(node, node)
+        self._targets.update(dict.fromkeys(passed, end))
+        return end
+
+    def _near(self, node: Node) -> Node:
+        """Likewise while names are still being collected, when nothing can be kept: a few steps only."""
+        for _ in range(_STEPS):
+            found = self.find(*node.alias) if node.alias is not None else None
+            if found is None:
                 return node
             node = found
         return node
+
+    def settle(self) -> None:
+        """All names are collected: from now on what an alias stands for is looked up once."""
+        self.settled = True
 
     def method(self, scope: Node, name: NamePath) -> Node | None:
         """The method that `name` calls; None when it is none, or unknown."""
@@ -127,6 +161,18 @@ class Namespace:
         if found is not None and found.alias is not None:
             found = self.target(found)
         return found if found is not None and found.arity is not None else None
+
+    def start_round(self) -> None:
+        """All tables are read once more, from the first on."""
+        self._met.clear()
+
+    def meet(self, node: Node, arity: int) -> None:
+        """A definition of the method `node`. Kernels keep the one they meet first, whatever others say."""
+        if node not in self._met:
+            self._met.add(node)
+            node.arity = arity
+        elif node.arity != arity:
+            self.ambiguous.add(node)
 
     def alias(self, node: Node, scope: Node, name: NamePath) -> None:
         """`node` is another name for what `name` means in `scope`."""
