@@ -22,22 +22,41 @@ class Blocking:
 
     def __init__(self, graph: Graph, events: Iterable[tuple[Context, Event]]) -> None:
         self._graph: Final = graph
-        self._signals: Final[dict[str, list[tuple[Context, Event]]]] = {}
+        self._own: Final[dict[tuple[str, Context], int]] = {}
+        """Where a context first signals an event."""
+        self._others: Final[dict[str, list[Context]]] = {}
+        """Two contexts that signal an event, preferably such as are run."""
         self._released: Final[set[str]] = set()
-        held: dict[Context, list[str]] = {}
-        self._after: Final[dict[tuple[str, str], set[Context]]] = {}
+        self._held: Final[dict[Context, list[str]]] = {}
+        self._before: Final[dict[str, dict[str, set[Context]]]] = {}
+        """What is held when a mutex is taken, and by whom."""
         for context, event in events:
             if event.kind == "signal":
-                self._signals.setdefault(event.subject, []).append((context, event))
+                self._signalled(context, event)
             elif event.kind == "release":
                 self._released.add(event.subject)
-                held[context] = [each for each in held.get(context, ()) if each != event.subject]
+                self._held[context] = [each for each in self._held.get(context, ()) if each != event.subject]
             elif event.kind == "acquire":
-                before = held.setdefault(context, [])
-                for each in before:
-                    self._after.setdefault((each, event.subject), set()).add(context)
-                if len(before) < _MAX_HELD and event.subject not in before:
-                    before.append(event.subject)
+                self._acquired(context, event.subject)
+
+    def _signalled(self, context: Context, event: Event) -> None:
+        key = event.subject, context
+        self._own[key] = min(self._own.get(key, event.place), event.place)
+        known = self._others.setdefault(event.subject, [])
+        if context not in known:
+            known.append(context)
+            known.sort(key=self._is_run, reverse=True)
+            del known[2:]
+
+    def _is_run(self, context: Context) -> bool:
+        return bool(self._graph.reach.get(context, set()) - {CALL})
+
+    def _acquired(self, context: Context, name: str) -> None:
+        before = self._held.setdefault(context, [])
+        for each in before:
+            self._before.setdefault(name, {}).setdefault(each, set()).add(context)
+        if len(before) < _MAX_HELD and name not in before:
+            before.append(name)
 
     def judge(self, context: Context, event: Event) -> Iterator[tuple[str, str]]:
         """BLOCK_FOREVER, where an event makes its thread wait for longer than a minute."""
@@ -62,13 +81,10 @@ class Blocking:
 
     def _is_signalled(self, context: Context, event: Event) -> bool:
         """Whether a signal does not itself have to wait for this, and comes from what is ever run."""
-        for other, signal in self._signals.get(event.subject, ()):
-            own = other is context
-            reach = self._graph.reach.get
-            runs = bool(reach(other, set()) - {CALL}) or not reach(context, set()) - {CALL}
-            if runs and (not own or signal.place < event.place):
-                return True
-        return False
+        if self._own.get((event.subject, context), event.place) < event.place:
+            return True
+        others = (each for each in self._others.get(event.subject, ()) if each is not context)
+        return any(self._is_run(each) or not self._is_run(context) for each in others)
 
     def _acquire(self, context: Context, event: Event) -> str | None:
         if bounds(event.address)[0] < FOREVER:
@@ -78,9 +94,9 @@ class Blocking:
             return "Acquire (\\_GL) without timeout: the host can hold the global lock"
         if name not in self._released:
             return f"Acquire ({name}) without timeout, and nothing releases it"
-        for (first, second), holders in self._after.items():
-            crossed = self._after.get((second, first), set()) - holders
-            if second == name and context in holders and first != second and crossed:
+        for first, holders in self._before.get(name, {}).items():
+            crossed = self._before.get(first, {}).get(name, set()) - holders
+            if context in holders and crossed:
                 other = min(map(str, crossed))
                 return f"Acquire ({name}) while {first} is held, and {other} takes them the other way round"
         return None

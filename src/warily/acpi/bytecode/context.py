@@ -75,7 +75,7 @@ class Context:
         self.result: Value = NOTHING
         self.cells: dict[tuple[str, int], Cell] = {}
         self.events: dict[tuple[str, int, str | int, int], Event] = {}
-        self.calls: dict[Context, list[Loop | None]] = {}
+        self.calls: dict[Context, dict[Loop | None, None]] = {}
         self.callers: dict[Context, None] = {}
         self.loops: dict[int, Loop] = {}
         self.queued = False

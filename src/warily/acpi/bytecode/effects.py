@@ -49,24 +49,25 @@ def call(run: "Run", term: Term) -> Value:
 
 
 def give_back(run: "Run", term: Term) -> Value:
-    """Return: the method ends."""
+    """Return: the method ends. Not every kernel lets it end the loading of a table."""
     value = run.value(term.args[0])
     run.returned = join(run.returned, value)
-    run.state = None
+    if not run.context.method.loads:
+        run.state = None
     return value
 
 
 def leave_loop(run: "Run", _term: Term) -> Value:
-    """Break."""
-    if run.state is not None:
+    """Break. Where there is no loop, nothing is left."""
+    if run.state is not None and run.loop is not None:
         run.breaks.append(run.state)
         run.state = None
     return 0
 
 
 def next_round(run: "Run", _term: Term) -> Value:
-    """Continue."""
-    if run.state is not None:
+    """Continue, likewise."""
+    if run.state is not None and run.loop is not None:
         run.continues.append(run.state)
         run.state = None
     return 0
@@ -142,11 +143,12 @@ def load(run: "Run", term: Term) -> Value:
     subject = str(source) if isinstance(source, NamePath) else "an object"
     # A field is read, which is an access.
     named = [each.slot for each in things_of(value) if isinstance(each, Named)]
-    behind = [read_slot(run, slot) for slot in named if not slot.regions]
     for slot in named:
+        if not slot.regions:
+            value = join(value, read_slot(run, slot))
         for each in slot.regions.values():
             read_region(run, each)
-    run.machine.loads.setdefault(subject, []).extend([value, *behind])
+    run.machine.loads[subject] = join(run.machine.loads.get(subject, NOTHING), value)
     if run.state is not None:
         run.state.forget()
     run.remark("load", subject)

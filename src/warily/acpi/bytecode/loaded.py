@@ -5,35 +5,33 @@ Source: ACPI 6.5, 19.6.78 Load, 19.6.79 LoadTable.
 
 from collections.abc import Iterator, Sequence
 
-from warily.acpi.bytecode.context import Event
 from warily.acpi.bytecode.machine import Machine
 from warily.acpi.bytecode.things import Buffer
 from warily.acpi.bytecode.values import Value, things_of
 from warily.errors import FormatError
-from warily.formats.acpi_table import HEADER_SIZE, LENGTH_OFFSET, AcpiTable
+from warily.formats.acpi_table import HEADER_SIZE, LENGTH_OFFSET, MAX_TABLES, AcpiTable
 from warily.formats.aml import BYTECODE
 
 
 def loaded_tables(machine: Machine, tables: Sequence[AcpiTable]) -> list[AcpiTable]:
     """Every table that some method loads: each once, in the order of the code."""
     found: dict[bytes, AcpiTable] = {}
-    for context in machine.all_contexts():
-        for event in context.events.values():
-            for table in _of(machine, event, tables):
+    wanted = {
+        event.detail: None
+        for context in machine.all_contexts()
+        for event in context.events.values()
+        if event.kind == "loadtable"
+    }
+    hidden = [table for table in tables if table.signature not in BYTECODE]
+    for names in list(wanted)[:MAX_TABLES]:
+        for table in hidden:
+            if _matches(table, names.split("\0")):
+                found.setdefault(table.raw, table)
+    for value in machine.loads.values():
+        for each in sorted(_buffers(value), key=lambda one: one.serial):
+            for table in _table(each.data):
                 found.setdefault(table.raw, table)
     return list(found.values())
-
-
-def _of(machine: Machine, event: Event, tables: Sequence[AcpiTable]) -> Iterator[AcpiTable]:
-    if event.kind == "loadtable":
-        wanted = event.detail.split("\0")
-        for table in tables:
-            if table.signature not in BYTECODE and _matches(table, wanted):
-                yield table
-    elif event.kind == "load":
-        for value in machine.loads.get(event.subject, ()):
-            for each in sorted(_buffers(value), key=lambda one: one.serial):
-                yield from _table(each.data)
 
 
 def _matches(table: AcpiTable, wanted: Sequence[str]) -> bool:

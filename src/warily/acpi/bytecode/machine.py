@@ -41,8 +41,8 @@ class Machine:
         self.contexts: Final[dict[int, dict[tuple[Value, ...], Context]]] = {}
         self.runnable: Final[dict[Slot, None]] = {}
         """Names that hold a method, or a field."""
-        self.loads: Final[dict[str, list[Value]]] = {}
-        """What Load was given, by the name it was given under."""
+        self.loads: Final[dict[str, Value]] = {}
+        """What Load may be given, by the name it is given under."""
         self.conversions: Final[dict[tuple[int, bytes], Buffer]] = {}
         self.sure: Final = {each for each in code.names.root.children.values() if each.kind and not each.definitions}
         """Names that are there whatever happened before: those of the specification, and those made on all paths."""
@@ -145,9 +145,7 @@ class Machine:
     def call(self, caller: Context, method: Method, args: tuple[Value, ...], loop: Loop | None) -> Value:
         """What the call may return. The caller runs again whenever more becomes known."""
         callee = self.context(method, args)
-        loops = caller.calls.setdefault(callee, [])
-        if loop not in loops:
-            loops.append(loop)
+        caller.calls.setdefault(callee, {})[loop] = None
         callee.callers[caller] = None
         return callee.result
 

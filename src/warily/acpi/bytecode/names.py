@@ -157,7 +157,7 @@ def _field(run: "Run", unit: Unit, value: Value | None) -> Value:
             _store_to(run, data, value if part.bits == width * 8 else unknown(width * 8))
     else:
         if term.op.name == "BankField":
-            _store_to(run, unit.behind[1], run.numeric(term.args[2]))
+            _store_to(run, unit.behind[1], unit.bank)
         access(run, unit, write=value is not None)
     run.depth -= 1
     return unknown(part.bits) if part.bits <= WORD else ANY

@@ -134,12 +134,13 @@ def fields(run: "Run", term: Term) -> Value:
     units = term.args[-1]
     run.machine.step(len(units) if isinstance(units, tuple) else 0)
     behind = tuple(run.resolve(each) for each in term.args[:2] if isinstance(each, NamePath))
+    bank = run.numeric(term.args[2]) if term.op.name == "BankField" else 0
     for part in units if isinstance(units, tuple) else ():
         if not isinstance(part, FieldUnit):
             continue
         slot = _slot(run, part.name)
         if slot is not None and id(part) not in slot.units:
-            slot.units[id(part)] = Unit(run.context.table, term, part, behind)
+            slot.units[id(part)] = Unit(run.context.table, term, part, bank, behind)
             run.machine.runnable[slot] = None
             run.machine.touch(slot)
     return 0

@@ -126,7 +126,10 @@ class Run:
 
     def resolve(self, name: NamePath) -> tuple[Slot, ...]:
         """What a name may mean here."""
-        return self.machine.resolve(self.scope, name)
+        found = self.machine.resolve(self.scope, name)
+        if len(found) > 1:
+            self.machine.step(len(found))
+        return found
 
     def made(self, node: Node) -> None:
         """A name is there from now on; for sure where nothing decides whether this is executed."""

@@ -71,6 +71,7 @@ class Unit(NamedTuple):
     table: int
     term: "Term"
     part: "FieldUnit"
+    bank: Value
     behind: "tuple[tuple[Slot, ...], ...]"
     """What the names in the field's head meant when it was made: region, or index and data, or region and bank."""
 

@@ -48,6 +48,9 @@ _LEAVES: Final[Mapping[int, Operand]] = {
     **{0x60 + index: Register("Local", index) for index in range(8)},
     **{0x68 + index: Register("Arg", index) for index in range(7)},
 }
+_BLOCKS: Final = _SCOPED | {"If", "Else", "While"}
+_MAX_ERRORS: Final = 64
+"""So many errors in one table are passed over."""
 _ENTERED: Final = _SCOPED - {"Method"}
 """Packages that a kernel always reads through, so that one within may end later: some real firmware has that."""
 _LISTS: Final = frozenset({"Package", "VarPackage"})
@@ -152,23 +155,39 @@ class _Decoder:
         root = _Frame(BY_NAME["Scope"], stream.at, "L", stream.end, self._names.root)
         root.body = self.terms
         self._stack.append(root)
-        try:
-            self._read_all()
-        except AmlError as error:
-            self._salvage()
-            if stream.overrun is None or error.fault == "TRUNCATED":
-                return error
+        first: AmlError | None = None
+        for left in reversed(range(_MAX_ERRORS)):
+            try:
+                self._read_all()
+                break
+            except AmlError as error:
+                first = first or error
+                if not self._resume(error, again=left > 0):
+                    break
         # With a length that leaves the table, other errors follow from it.
-        if stream.overrun is not None:
+        if stream.overrun is not None and (first is None or first.fault != "TRUNCATED"):
             return AmlError("PKGLENGTH", stream.overrun, "the package leaves the table")
-        return None
+        return first
 
-    def _salvage(self) -> None:
-        """What was read of the terms that were open when an error came, closed as they are."""
-        while len(self._stack) > 1:
-            frame = self._stack.pop()
+    def _resume(self, error: AmlError, *, again: bool) -> bool:
+        """Go on as kernels do: past a byte that is no opcode, or after the block that is malformed.
+
+        The terms that were open are closed as they are. False where there is nothing to go on with, or not `again`.
+        """
+        stack, stream = self._stack, self._stream
+        skipped = again and error.fault == "OPCODE" and stream.at > error.offset
+        while len(stack) > 1:
+            frame = stack[-1]
+            if frame.listing and skipped:
+                return True
+            stack.pop()
+            stream.end = stack[-1].end
             if frame.listing:
-                self._give(self._stack[-1], Term(frame.op, frame.offset, tuple(frame.args), tuple(frame.body)))
+                self._give(stack[-1], Term(frame.op, frame.offset, tuple(frame.args), tuple(frame.body)))
+                if again and frame.op.name in _BLOCKS:
+                    stream.at = frame.end
+                    return True
+        return skipped
 
     def _read_all(self) -> None:
         stack, stream = self._stack, self._stream
@@ -186,10 +205,11 @@ class _Decoder:
                 else:
                     self._special(frame, kind)
                 continue
-            stack.pop()
-            if not stack:
+            if len(stack) == 1:
+                stack.pop()
                 return
-            self._close(frame, stack[-1])
+            self._close(frame, stack[-2])
+            stack.pop()
 
     def _give(self, frame: _Frame, value: Operand) -> None:
         (frame.body if frame.listing else frame.args).append(value)
