@@ -9,6 +9,7 @@ from warily import formats
 from warily.errors import FormatError
 from warily.formats import (
     acpidump,
+    armour,
     cmw,
     collateral_bundle,
     corim,
@@ -17,6 +18,7 @@ from warily.formats import (
     elf,
     erofs,
     firmware_volume,
+    http_response,
     initramfs,
     intel_collateral,
     kernel_config,
@@ -41,6 +43,7 @@ from warily.formats._layout import Layout
 from warily.formats.acpi.known import READERS
 from warily.formats.acpi_table import AcpiTable, split
 from warily.formats.aml.decode import AmlSet, decode
+from warily.formats.http_response import HttpResponse
 from warily.formats.snp_report import Tcb, TcbLayout
 from warily.formats.x509 import Certificate
 
@@ -138,6 +141,11 @@ def loader_script(data: bytes) -> bytes:
     return table_loader.encode(table_loader.commands(data))
 
 
+def http(data: bytes) -> HttpResponse:
+    """An answer with the status line that no seed has."""
+    return HttpResponse.decode(data if data.startswith(b"HTTP/") else b"HTTP/1.1 200\r\nA: %41\r\n\r\n" + data)
+
+
 def portion(data: bytes) -> spdm.CertificatePortion:
     """Part of a certificate chain."""
     return spdm.CertificatePortion.decode(data)
@@ -164,6 +172,9 @@ def event_data(data: bytes) -> tuple[str, object]:
 
 _SNIFFERS: Final[tuple[Callable[[bytes], object], ...]] = (
     acpidump.is_acpidump,
+    armour.unarmoured,
+    armour.unzipped,
+    http_response.looks_like,
     corim.is_signed,
     elf.is_elf,
     initramfs.compression,

@@ -20,6 +20,7 @@ from fuzz.readers import (
     event_data,
     file_sections,
     file_system,
+    http,
     loader_script,
     lz4,
     nitro_payload,
@@ -207,6 +208,7 @@ TARGETS: Final[dict[str, Target]] = {
     "hcl_report.RuntimeData.decode": Target(hcl_report.RuntimeData.decode, (slices(1236, None, _HARDWARE),)),
     "igvm.Igvm.parse": Target(igvm.Igvm.parse, (files("measure/igvm/*.igvm"),)),
     "initramfs.members": Target(initramfs.members, (written(made.archive),)),
+    "http_response.HttpResponse.decode": Target(http, (files("evidence/tdx/*/*collateral*.json"),)),
     "intel_collateral.Bundle.decode": Target(intel_collateral.Bundle.decode, (files(*_COLLATERAL),)),
     "intel_collateral.QeIdentity.decode": Target(
         intel_collateral.QeIdentity.decode, (members("qe_identity", *_COLLATERAL),)

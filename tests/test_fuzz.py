@@ -24,6 +24,8 @@ WITHIN = {
     "kernel_config.version": "sniffers",
     "firmware_volume.file_sections": "firmware_volume.parse_volumes",
     "nvidia_report.decode_fields": "nvidia_report.decode_fields",
+    "http_response.decoded": "http_response.HttpResponse.decode",
+    "json_text.members": "intel_collateral.Bundle.decode",
     "erofs_clusters.clusters": "erofs.Erofs.open",
 }
 MUTANTS = 100

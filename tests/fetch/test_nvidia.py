@@ -24,7 +24,7 @@ from warily.fetch.door import Door, Pace
 from warily.fetch.plan import plan
 from warily.fetch.request import Answer, Request
 from warily.fetch.servers import Target, servers
-from warily.verify import recognise
+from warily.verify import kinds, recognise
 
 SDK = "evidence/nvidia/attestation-sdk"
 DRIVER = "sample_rims/NV_GPU_DRIVER_GH100_535.86.09_measurement_mismatch.xml"
@@ -100,7 +100,7 @@ def test_manifests_by_the_names_that_reports_give(
     asked = {x509.ocsp.load_der_ocsp_request(body).serial_number for kind, body in vendor.posted}
     assert {kind for kind, _ in vendor.posted} == {"application/ocsp-request"}
     assert len(asked) == len(found["missing"]) > 3, "authorities of the device, and those of both manifests' signers"
-    assert recognise.recognise((tmp_path / "out" / found["items"][0]["name"]).read_bytes()) in recognise.COLLATERAL
+    assert recognise.recognise((tmp_path / "out" / found["items"][0]["name"]).read_bytes()) in kinds.COLLATERAL
 
 
 def test_from_blackwell_on_names_differ(vectors: Path, capsys: pytest.CaptureFixture[str]) -> None:

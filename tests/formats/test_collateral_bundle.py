@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from warily.errors import FormatError
 from warily.formats.collateral_bundle import BundleItem, CollateralBundle
 from warily.verify import bundled
-from warily.verify.recognise import Kind, collateral_from, recognise
+from warily.verify.kinds import Kind
+from warily.verify.recognise import collateral_from, recognise
 
 AT = datetime(2026, 3, 15, 1, 2, 3, tzinfo=UTC)
 TIMES = st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9998, 12, 30)).map(  # noqa: DTZ001  # UTC is said below

@@ -43,7 +43,8 @@ FILES = {
     "certificate": leaf(),
     "revocation list": crl(1, 2),
     "COSE_Sign1": sign_cwt(CLAIMS, KEYS["EdDSA"]),
-    "hexadecimal": RAW.hex().encode(),
+    "text or gzip around any of these": RAW.hex().encode(),
+    "HTTP answer": b"HTTP/1.1 200 OK\r\n\r\n" + RAW,
 }
 
 

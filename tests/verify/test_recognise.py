@@ -14,7 +14,8 @@ from warily.formats import cmw, pem, snp_certs, tsm_report
 from warily.formats._json import canonical
 from warily.formats.snp_guest_message import ReportAnswer
 from warily.formats.tsm_report import TsmReport
-from warily.verify.recognise import COLLATERAL, EVIDENCE, Kind, collateral_from, evidence_from, recognise
+from warily.verify.kinds import COLLATERAL, EVIDENCE, Kind
+from warily.verify.recognise import collateral_from, evidence_from, recognise
 
 RAW = signed(REPORT)
 TABLE = snp_certs.encode_table(
@@ -26,8 +27,8 @@ BUNDLE = "".join(pem.encode_block(pem.Block(label=pem.CERTIFICATE, der=der)) for
 
 FILES = {
     "raw": (RAW, Kind.REPORT),
-    "hex": (RAW.hex().encode(), Kind.REPORT_HEX),
-    "hex in lines": ("\n".join(RAW.hex()[at : at + 32] for at in range(0, 2368, 32)).encode(), Kind.REPORT_HEX),
+    "hex": (RAW.hex().encode(), Kind.WRAPPED_EVIDENCE),
+    "hex in lines": ("\n".join(RAW.hex()[at : at + 32] for at in range(0, 2368, 32)).encode(), Kind.WRAPPED_EVIDENCE),
     "response": (ReportAnswer(status=0, report=RAW, certificates=TABLE).encode(), Kind.RESPONSE),
     "tsm": (TSM, Kind.TSM_REPORT),
     "collection": (canonical(RECORD), Kind.COLLECTION),
@@ -59,7 +60,7 @@ def test_evidence_comes_out(name: str) -> None:
     evidence = evidence_from(data)
     assert isinstance(evidence, SnpEvidence)
     assert evidence.report == RAW
-    assert evidence.certificates == (() if kind in (Kind.REPORT, Kind.REPORT_HEX) else (leaf(), ask(), ark()))
+    assert evidence.certificates == (() if kind in (Kind.REPORT, Kind.WRAPPED_EVIDENCE) else (leaf(), ask(), ark()))
 
 
 def test_all_collateral_comes_out() -> None:

@@ -21,7 +21,7 @@ from warily.core.finding import Outcome
 from warily.errors import FormatError
 from warily.formats.spdm import split_certificates
 from warily.formats.spdm_transcript import Transcript
-from warily.verify import appraise, recognise
+from warily.verify import appraise, kinds, recognise
 from warily.verify.expectation import read_expectation
 from warily.verify.policy import check_policy, write_policy
 from warily.verify.spdm import checks
@@ -205,7 +205,7 @@ def test_every_sample_chain_is_read_and_its_links_hold(vectors: Path) -> None:
     for kind in ("ecp256", "ecp384", "rsa3072"):
         for path in sorted((folder / kind).glob("bundle_*.certchain*.der")):
             ders = split_certificates(path.read_bytes())
-            assert recognise.recognise(path.read_bytes()) is recognise.Kind.CERTIFICATES
+            assert recognise.recognise(path.read_bytes()) is kinds.Kind.CERTIFICATES
             assert len(ders) in (3, 4), path.name
 
 

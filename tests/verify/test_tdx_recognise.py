@@ -15,7 +15,8 @@ from warily.errors import FormatError
 from warily.formats import tsm_report
 from warily.formats.tsm_report import TsmReport
 from warily.verify import appraise
-from warily.verify.recognise import COLLATERAL, EVIDENCE, Kind, collateral_for, evidence_from, recognise
+from warily.verify.kinds import COLLATERAL, EVIDENCE, Kind
+from warily.verify.recognise import collateral_for, evidence_from, recognise
 
 CASE = Forged()
 RAW = CASE.quote.encode()
@@ -37,8 +38,8 @@ TCB_RESPONSE = b'{"tcbInfo":' + INFO.text + b',"signature":"' + INFO.signature.h
 QE_RESPONSE = b'{"enclaveIdentity":' + IDENTITY.text + b',"signature":"' + IDENTITY.signature.hex().encode() + b'"}'
 FILES = {
     "raw": (RAW, Kind.QUOTE),
-    "hex": (RAW.hex().encode(), Kind.QUOTE_HEX),
-    "0x hex": (b"0x" + RAW.hex().upper().encode() + b"\n", Kind.QUOTE_HEX),
+    "hex": (RAW.hex().encode(), Kind.WRAPPED_EVIDENCE),
+    "0x hex": (b"0x" + RAW.hex().upper().encode() + b"\n", Kind.WRAPPED_EVIDENCE),
     "of another version": (b"\x07\x00" + RAW[2:], Kind.QUOTE),
     "of another vendor": (RAW[:12] + bytes(16) + RAW[28:], Kind.QUOTE),
     "tsm": (TsmReport(provider=tsm_report.TDX_GUEST, outblob=RAW).encode(), Kind.TSM_REPORT),
@@ -46,8 +47,8 @@ FILES = {
     "tcb info": (TCB_RESPONSE, Kind.INTEL_STATEMENT),
     "qe identity": (b"\n" + QE_RESPONSE, Kind.INTEL_STATEMENT),
     "crl": (PCK_CRL, Kind.CRL),
-    "crl in hex": (ROOT_CRL.hex().encode(), Kind.CRL_HEX),
-    "certificate in hex": (certificate(SIGNING_PLAN).hex().encode(), Kind.UNKNOWN),
+    "crl in hex": (ROOT_CRL.hex().encode(), Kind.WRAPPED_COLLATERAL),
+    "certificate in hex": (certificate(SIGNING_PLAN).hex().encode(), Kind.WRAPPED_COLLATERAL),
     "nothing of both": (RAW[:12] + bytes(4), Kind.UNKNOWN),
 }
 

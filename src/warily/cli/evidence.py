@@ -20,7 +20,7 @@ def read_evidence(path: Path, collateral: Sequence[Path]) -> tuple[Evidence, lis
 
     data = read_file(path)
     if not recognise_tpm.is_quote_alone(data):
-        return recognise.evidence_from(data), list(read_collateral(collateral))
+        return recognise.evidence_from(data), [*read_collateral(collateral), *recognise.collateral_beside(data)]
     files = [entry for entry in collateral if not entry.is_dir()]
     folders = [entry for entry in collateral if entry.is_dir()]
     evidence, rest = recognise_tpm.from_parts(data, map(read_file, files), beside=_beside(path))

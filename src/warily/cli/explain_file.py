@@ -25,7 +25,7 @@ from warily.explain.file_chain import Found, Link, content_link, find_file, is_b
 from warily.host import paths
 from warily.host.run import find
 from warily.host.run import run as run_program
-from warily.verify import recognise
+from warily.verify import kinds, recognise
 
 TIMEOUT: Final = 60.0
 MERGED: Final = ("bin/", "sbin/", "lib/", "lib64/")  # folders that /usr took in
@@ -84,7 +84,7 @@ def _value(subject: str | None) -> bytes | None:
     value = value_of(subject)
     if value is not None:
         return value
-    values = carried(recognise.evidence_from(read_bytes(Path(subject), recognise.LIMIT))).values
+    values = carried(recognise.evidence_from(read_bytes(Path(subject), kinds.LIMIT))).values
     return next((entry.value for entry in values if entry.register == "launch_digest"), None)
 
 

@@ -30,7 +30,7 @@ from warily.explain.logs import Divergence, Line, compare, lines_of_boot, lines_
 from warily.formats import tcg_log
 from warily.formats.tcg_log import EventLog
 from warily.measure.boot import is_of_td
-from warily.verify import recognise
+from warily.verify import kinds, recognise
 
 SHOWN_DIFFERENCES: Final = 40
 SHA384: Final = 48
@@ -60,7 +60,7 @@ def explain_path(path: Path, options: argparse.Namespace) -> int:
         return _explain_manifest(path, options)
     if tcg_log.is_log(data):
         return _explain_log(data, options)
-    if recognise.recognise(data) in recognise.EVIDENCE:
+    if recognise.recognise(data) in kinds.EVIDENCE:
         return _explain_evidence(path, options)
     return _explain_bytes(path, data, options)
 
@@ -87,7 +87,7 @@ def _explain_manifest(path: Path, options: argparse.Namespace) -> int:
 
 def _explain_evidence(path: Path, options: argparse.Namespace) -> int:
     """Every value of the evidence, and the logs that came with it."""
-    evidence = recognise.evidence_from(read_bytes(path, recognise.LIMIT))
+    evidence = recognise.evidence_from(read_bytes(path, kinds.LIMIT))
     found = carried(evidence)
     given = (*found.logs, *(read_bytes(entry, tcg_log.LIMIT) for entry in options.log))
     logs = [EventLog.decode(log) for log in given]
@@ -264,8 +264,8 @@ def _explain_bytes(path: Path, data: bytes, options: argparse.Namespace) -> int:
         try:
             kind = recognise.recognise(data)
         except FormatError:
-            kind = recognise.Kind.UNKNOWN
-        what = kind if kind is not recognise.Kind.UNKNOWN else f"{len(data)} bytes"
+            kind = kinds.Kind.UNKNOWN
+        what = kind if kind is not kinds.Kind.UNKNOWN else f"{len(data)} bytes"
         msg = f"{path}: {what}; neither evidence nor a log"
         raise UsageError(msg, hint="`warily inspect` shows what is in a file")
     answer = Answer(known=tuple({entry.sentence: entry for entry in known}.values()), nearest=())

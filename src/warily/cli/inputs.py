@@ -44,7 +44,7 @@ def read_fingerprint(text: str) -> bytes:
 
 def read_collateral(paths: Iterable[Path]) -> Iterator[bytes]:
     """The content of every file named, and of every file of a folder that is collateral by its content."""
-    from warily.verify import recognise  # noqa: PLC0415  # help does without cryptography
+    from warily.verify import kinds, recognise  # noqa: PLC0415  # help does without cryptography
 
     for path in paths:
         if not path.is_dir():
@@ -57,15 +57,15 @@ def read_collateral(paths: Iterable[Path]) -> Iterator[bytes]:
         for entry in files:
             blob = read_file(entry)
             kind = recognise.recognise(blob)
-            if kind in recognise.COLLATERAL:
+            if kind in kinds.COLLATERAL:
                 yield blob
-            elif kind not in recognise.EVIDENCE:
+            elif kind not in kinds.EVIDENCE:
                 print(f"warily: {entry} is no collateral; passed over", file=sys.stderr)
 
 
 def read_file(path: Path) -> bytes:
     """The bytes of a file of at most 16 MiB. Raises `UsageError` where it cannot be read."""
-    from warily.verify.recognise import LIMIT  # noqa: PLC0415  # help does without cryptography
+    from warily.verify.kinds import LIMIT  # noqa: PLC0415  # help does without cryptography
 
     try:
         with path.open("rb") as source:

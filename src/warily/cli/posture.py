@@ -90,14 +90,14 @@ def _live(options: argparse.Namespace) -> Facts:
 
 def _filed(options: argparse.Namespace) -> Facts:
     """The facts that files give: one piece of evidence, judged against the baseline."""
-    from warily.verify import appraise, recognise  # noqa: PLC0415  # `warily --help` does without cryptography
+    from warily.verify import appraise, kinds, recognise  # noqa: PLC0415  # `warily --help` does without cryptography
     from warily.verify.snp.presets import BASELINE  # noqa: PLC0415  # see above
 
     if len(options.evidence) > MAX_FILES:
         msg = f"over {MAX_FILES} files"
         raise UsageError(msg, hint="name a folder with --collateral")
     blobs = [read_file(path) for path in options.evidence]
-    evidence = [blob for blob in blobs if recognise.recognise(blob) not in recognise.COLLATERAL]
+    evidence = [blob for blob in blobs if recognise.recognise(blob) not in kinds.COLLATERAL]
     if len(evidence) != 1:
         msg = f"{len(evidence)} of the files are evidence: one posture is drawn from one"
         raise UsageError(msg, hint="certificates and revocation lists may stand beside it")

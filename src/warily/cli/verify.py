@@ -105,11 +105,17 @@ def run(options: argparse.Namespace) -> int:
     if options.seen is not None:
         appraisal = against(appraisal, evidence, collateral, Seen.decode(read_file(options.seen)), at=at)
     _show(appraisal, options)
-    if appraisal.undecided and not options.json:
+    if _is_collateral_missing(appraisal) and not options.json:
         _say_how_to_fetch(evidence, options.evidence)
     if appraisal.accepted:
         return 0
     return CollateralError.exit_status if appraisal.undecided else Rejected.exit_status
+
+
+def _is_collateral_missing(appraisal: Appraisal) -> bool:
+    """Whether what is missing may be had of a vendor: what a TPM or a log lacks, only its machine has."""
+    first = appraisal.first_failure
+    return appraisal.undecided and first is not None and not first.check.startswith(("vtpm.", "log."))
 
 
 def _say_how_to_fetch(evidence: Evidence, path: Path) -> None:

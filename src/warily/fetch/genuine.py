@@ -10,7 +10,7 @@ from warily.formats.intel_collateral import QeIdentity, TcbInfo
 from warily.formats.swid_rim import SwidRim
 from warily.formats.x509 import Certificate, RevocationList
 from warily.verify import recognise, x509
-from warily.verify.recognise import Kind
+from warily.verify.kinds import Kind
 from warily.verify.seen.marks import mark_of_list, mark_of_qe_identity, mark_of_tcb_info
 from warily.verify.snp.products import pinned
 from warily.verify.tdx.roots import intel_root

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Final, Self
 
 from warily.errors import FormatError
-from warily.formats import pem
+from warily.formats import json_text, pem
 from warily.formats._json import JsonObject
 
 LIMIT: Final = 1 << 20
@@ -20,7 +20,6 @@ COMPONENTS: Final = 16
 _SVN: Final = (1 << 16) - 1
 _MAX_LEVELS: Final = 1024
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
-_SPACE: Final = re.compile(r"[ \t\r\n]*")
 
 TCB_INFO: Final = "tcbInfo"
 QE_IDENTITY: Final = "enclaveIdentity"
@@ -153,7 +152,7 @@ class Bundle:
     @classmethod
     def decode(cls, text: bytes) -> Self:
         """The bundle: CRLs in hexadecimal DER or PEM, chains in PEM, signed JSON as text. Raises `FormatError`."""
-        members = _members(_text(text, "bundle"), "bundle")
+        members = json_text.members(_text(text, "bundle"), what="bundle")
         chains = [_chain(members, key) for key in ("pck_crl_issuer_chain", "pck_certificate_chain")]
         return cls(
             tcb_info=_statement(members, "tcb_info", TCB_INFO),
@@ -165,13 +164,14 @@ class Bundle:
 
 
 def looks_like_bundle(keys: tuple[str, ...]) -> bool:
-    """Whether JSON with these members is a bundle."""
-    return bool({"tcb_info", "qe_identity", "root_ca_crl", "pck_crl"} & set(keys))
+    """Whether JSON with these members is a bundle. Others call something else `tcb_info`: dstack, for instance."""
+    known = set(keys)
+    return bool({"qe_identity", "root_ca_crl", "pck_crl"} & known) or {"tcb_info", "tcb_info_signature"} <= known
 
 
 def decode_response(text: bytes) -> tuple[str, Statement]:
     """What a PCS response holds: `tcbInfo` or `enclaveIdentity`, and the statement. Raises `FormatError`."""
-    members = _members(_text(text, "response"), "response")
+    members = json_text.members(_text(text, "response"), what="response")
     for key in (TCB_INFO, QE_IDENTITY):
         if key in members:
             return key, Statement(text=members[key].encode(), signature=_signature(_string(members, "signature")))
@@ -187,51 +187,6 @@ def _text(data: bytes, what: str) -> str:
         return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError:
         msg = f"{what}: not UTF-8"
-        raise FormatError(msg) from None
-
-
-@lru_cache(maxsize=1)
-def _decoder() -> json.JSONDecoder:
-    return json.JSONDecoder(strict=True)
-
-
-def _members(text: str, what: str) -> dict[str, str]:
-    """The members of a JSON object, each value as the text that it is. A name that appears twice is an error."""
-    found: dict[str, str] = {}
-    at = _skip(text, 0)
-    if text[at : at + 1] != "{":
-        msg = f"{what}: not a JSON object"
-        raise FormatError(msg)
-    at = _skip(text, at + 1)
-    while text[at : at + 1] != "}" or found:
-        name, at = _value(text, at, what)
-        at = _skip(text, at)
-        if not isinstance(name, str) or text[at : at + 1] != ":" or name in found:
-            msg = f"{what}: a member without name or value, or twice the same"
-            raise FormatError(msg)
-        start = _skip(text, at + 1)
-        _, at = _value(text, start, what)
-        found[name] = text[start:at]
-        at = _skip(text, at)
-        if text[at : at + 1] != ",":
-            break
-        at = _skip(text, at + 1)
-    if text[at : at + 1] != "}" or text[at + 1 :].strip(" \t\r\n\x00"):
-        msg = f"{what}: not one JSON object"
-        raise FormatError(msg)
-    return found
-
-
-def _skip(text: str, at: int) -> int:
-    space = _SPACE.match(text, at)
-    return space.end() if space else at
-
-
-def _value(text: str, at: int, what: str) -> tuple[Any, int]:
-    try:
-        return _decoder().raw_decode(text, at)
-    except (ValueError, RecursionError) as error:
-        msg = f"{what}: not JSON: {error}"
         raise FormatError(msg) from None
 
 
@@ -254,7 +209,7 @@ def _statement(members: dict[str, str], key: str, inner: str) -> Statement | Non
     raw = members[key]
     text = raw if raw.startswith("{") else _string(members, key)
     signed, signature = text, _string(members, f"{key}_signature")
-    within = _members(text, key) if f'"{inner}"' in text else {}
+    within = json_text.members(text, what=key) if f'"{inner}"' in text else {}
     if inner in within:
         signed, signature = within[inner], _string(within, "signature") or signature
     return Statement(

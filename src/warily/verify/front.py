@@ -28,6 +28,9 @@ def verify(
     expectation; everything else is a finding.
     """
     given = recognise.evidence_from(evidence) if isinstance(evidence, bytes) else evidence
-    offered = collateral if isinstance(collateral, Collateral) else recognise.collateral_for(given, collateral)
+    beside = recognise.collateral_beside(evidence) if isinstance(evidence, bytes) else []
+    offered = (
+        collateral if isinstance(collateral, Collateral) else recognise.collateral_for(given, (*collateral, *beside))
+    )
     wanted = preset(expect, given) if isinstance(expect, str) else expect
     return appraise(given, offered, wanted, at=at)

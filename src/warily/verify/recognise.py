@@ -1,9 +1,7 @@
 """What kind of bytes a file is, found by content and never by name; then evidence and collateral out of it."""
 
-import string
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from enum import StrEnum
 from typing import Any, Final
 
 from warily.core.collateral import Collateral, NitroCollateral, SnpCollateral, TdxCollateral
@@ -16,125 +14,78 @@ from warily.core.evidence import (
     TdxEvidence,
     TpmEvidence,
 )
-from warily.errors import FormatError
-from warily.formats import (
-    _der,
-    cmw,
-    collateral_bundle,
-    intel_collateral,
-    nitro,
-    nvidia_evidence,
-    ocsp,
-    pem,
-    snp_certs,
-    spdm,
-    swid_rim,
-    tdx_quote,
-    tsm_report,
-    vtpm_evidence,
-)
-from warily.formats._der import DerReader
+from warily.errors import FormatError, UsageError
+from warily.formats import cmw, intel_collateral, nitro, pem, snp_certs, spdm, tsm_report
 from warily.formats._json import JsonObject
 from warily.formats.intel_collateral import Bundle
 from warily.formats.snp_guest_message import ReportAnswer
 from warily.formats.snp_report import SIZE as REPORT_SIZE
 from warily.formats.snp_report import VERSIONS
-from warily.formats.tdx_quote import QuoteHeader
 from warily.formats.tsm_report import TsmReport
 from warily.formats.x509 import RevocationList
-from warily.verify import bundled, recognise_device, recognise_tpm
+from warily.verify import bundled, recognise_device, recognise_tpm, wrapped
+from warily.verify.kinds import BOM, COLLATERAL, EVIDENCE, LIMIT, Kind, kind_of
 from warily.verify.tdx.roots import NAME as INTEL_ROOT
+from warily.verify.wrapped import Piece
 
-LIMIT: Final = 16 << 20
 _HARDWARE: Final = "hw"  # the label of the record that carries the report (release/binding.py)
-_HEX: Final = frozenset(string.hexdigits.encode() + string.whitespace.encode())
-_OTHER_BEGINNINGS: Final = b"\x30{-"  # DER, JSON, PEM
-_BOM: Final = b"\xef\xbb\xbf"
-
-
-class Kind(StrEnum):
-    """Every kind of file that can be told apart."""
-
-    REPORT = "SEV-SNP report"
-    REPORT_HEX = "SEV-SNP report in hexadecimal"
-    RESPONSE = "SEV-SNP report in a MSG_REPORT_RSP"
-    TSM_REPORT = "configfs-tsm report (JSON)"
-    COLLECTION = "evidence collection (JSON)"
-    QUOTE = "Intel quote"
-    QUOTE_HEX = "Intel quote in hexadecimal"
-    NITRO = "AWS Nitro attestation document"
-    PEM = "PEM bundle"
-    CERTIFICATE = "X.509 certificate (DER)"
-    CRL = "X.509 revocation list (DER)"
-    CERTIFICATE_TABLE = "SEV-SNP certificate table"
-    CRL_HEX = "X.509 revocation list (DER in hexadecimal)"
-    INTEL_BUNDLE = "bundle of Intel collateral (JSON)"
-    BUNDLE = "bundle of fetched collateral (JSON)"
-    INTEL_STATEMENT = "TCB info or QE identity (JSON)"
-    VTPM_JSON = "TPM quote (JSON)"
-    GO_ATTESTATION = "attestation of go-tpm-tools (protobuf)"
-    NVIDIA = "report of an NVIDIA device"
-    NVIDIA_HEX = "report of an NVIDIA device in hexadecimal"
-    NVIDIA_JSON = "evidence of NVIDIA devices (JSON)"
-    SPDM = "SPDM conversation"
-    CERTIFICATES = "X.509 certificates (DER, in a row)"
-    MANIFEST = "reference manifest (XML)"
-    MANIFEST_JSON = "reference manifest (JSON)"
-    OCSP = "OCSP response"
-    UNKNOWN = "unknown"
-
-
-EVIDENCE: Final = frozenset({
-    Kind.REPORT, Kind.REPORT_HEX, Kind.RESPONSE, Kind.TSM_REPORT, Kind.COLLECTION, Kind.QUOTE, Kind.QUOTE_HEX,
-    Kind.NITRO, Kind.VTPM_JSON, Kind.GO_ATTESTATION, Kind.NVIDIA, Kind.NVIDIA_HEX, Kind.NVIDIA_JSON, Kind.SPDM,
-})  # fmt: skip
-COLLATERAL: Final = frozenset({
-    Kind.PEM, Kind.CERTIFICATE, Kind.CRL, Kind.CRL_HEX, Kind.CERTIFICATE_TABLE, Kind.INTEL_BUNDLE, Kind.INTEL_STATEMENT,
-    Kind.BUNDLE, Kind.CERTIFICATES, Kind.MANIFEST, Kind.MANIFEST_JSON, Kind.OCSP,
-})  # fmt: skip
 
 
 def recognise(data: bytes) -> Kind:
-    """What `data` is by its first bytes and its length. That it is well formed is not said."""
-    if len(data) > LIMIT:
-        return Kind.UNKNOWN
-    for fits, kind in (
-        (_is_table, Kind.CERTIFICATE_TABLE),
-        (nitro.looks_like, Kind.NITRO),
-        (recognise_device.is_report, Kind.NVIDIA),
-        (recognise_device.is_transcript, Kind.SPDM),
-        (_is_quote, Kind.QUOTE),
-        (_is_report, Kind.REPORT),
-        (_is_response, Kind.RESPONSE),
-        (nvidia_evidence.is_list, Kind.NVIDIA_JSON),
-        (swid_rim.looks_like, Kind.MANIFEST),
-        (lambda blob: pem.MARK in blob and not _is_json(blob), Kind.PEM),
-        (_is_report_hex, Kind.REPORT_HEX),
-        (_is_quote_hex, Kind.QUOTE_HEX),
-        (_is_crl_hex, Kind.CRL_HEX),
-        (recognise_device.is_report_hex, Kind.NVIDIA_HEX),
-        (ocsp.looks_like, Kind.OCSP),
-        (recognise_device.is_certificates, Kind.CERTIFICATES),
-        (recognise_tpm.is_go, Kind.GO_ATTESTATION),
-    ):
-        if fits(data):
-            return kind
-    return _json_kind(data) if _is_json(data) else _der_kind(data)
+    """What `data` is by its content, or whether it holds evidence or collateral. That it is well formed is not said."""
+    kind = kind_of(data)
+    if kind is not Kind.UNKNOWN:
+        return kind
+    found = {piece.kind for piece in wrapped.pieces(data)}
+    if found & EVIDENCE:
+        return Kind.WRAPPED_EVIDENCE
+    return Kind.WRAPPED_COLLATERAL if found & COLLATERAL else Kind.UNKNOWN
 
 
 def evidence_from(data: bytes) -> Evidence:
-    """The evidence that a file holds. Raises `FormatError` where it holds none, or is malformed."""
+    """The evidence that a file is or holds. Raises `FormatError` where it holds none, or is malformed.
+
+    Event logs, and certificates of an SNP report, that lie in the same file come along. Raises `UsageError` where a
+    file holds several pieces of evidence, or something that is none without another file.
+    """
     kind = recognise(data)
+    if kind is Kind.WRAPPED_EVIDENCE:
+        return _from_wrapped(wrapped.pieces(data))
     if kind in _EVIDENCE:
         return _EVIDENCE[kind](data)
     if kind is not Kind.UNKNOWN:
         msg = f"a {kind} is no evidence"
         raise FormatError(msg, hint="pass certificates and revocation lists with --collateral")
-    recognise_tpm.refuse_alone(data)
-    recognise_device.refuse_alone(data)
-    msg = f"{len(data)} bytes that are no evidence of a known kind"
+    for raw in (data, *(piece.data for piece in wrapped.pieces(data))):
+        recognise_tpm.refuse_alone(raw)
+        recognise_device.refuse_alone(raw)
+    msg = f"{len(data)} bytes that are no evidence of a known kind, and hold none"
     hint = f"an SEV-SNP report has {REPORT_SIZE} bytes and a version of {VERSIONS[0]} to {VERSIONS[-1]}"
-    raise FormatError(msg, hint=hint)
+    raise FormatError(msg, hint=f"{hint}; `warily inspect` shows what a file is")
+
+
+def collateral_beside(data: bytes) -> list[bytes]:
+    """The collateral that lies in the same file as evidence: a quote together with what its verifier needs."""
+    if recognise(data) is not Kind.WRAPPED_EVIDENCE:
+        return []
+    return [piece.data for piece in wrapped.pieces(data) if piece.kind in COLLATERAL]
+
+
+def _from_wrapped(found: Sequence[Piece]) -> Evidence:
+    """The one piece of evidence among others, and what belongs to it."""
+    given = [piece for piece in found if piece.kind in EVIDENCE]
+    if len(given) > 1:
+        listed = ", ".join(f"{piece.kind} at {piece.where}" for piece in given[:4])
+        msg = f"the file holds {len(given)} pieces of evidence: {listed}"
+        raise UsageError(msg, hint="put the one that is to be judged into a file of its own")
+    evidence = _EVIDENCE[given[0].kind](given[0].data)
+    logs = tuple(piece.data for piece in found if piece.is_log)
+    if isinstance(evidence, SnpEvidence):
+        beside = collateral_from(piece.data for piece in found if piece.kind in COLLATERAL)
+        return replace(evidence, certificates=(*evidence.certificates, *beside.certificates))
+    if isinstance(evidence, TdxEvidence | TpmEvidence):
+        return replace(evidence, event_logs=(*evidence.event_logs, *logs))
+    return evidence
 
 
 def evidence_from_collection(collection: cmw.Collection) -> Evidence:
@@ -225,8 +176,13 @@ def _unpacked(blobs: Iterable[bytes]) -> Iterator[bytes]:
 def _recognised(blobs: Iterable[bytes]) -> Iterator[tuple[Kind, bytes]]:
     for blob in blobs:
         kind = recognise(blob)
-        inner = bundled.contents(blob) if kind is Kind.BUNDLE else None
-        yield from ((kind, blob),) if inner is None else ((recognise(one), one) for one in inner)
+        match kind:
+            case Kind.BUNDLE:
+                yield from ((kind_of(one), one) for one in bundled.contents(blob))
+            case Kind.WRAPPED_COLLATERAL:
+                yield from ((piece.kind, piece.data) for piece in wrapped.pieces(blob) if piece.kind in COLLATERAL)
+            case _:
+                yield kind, blob
 
 
 def _shelf(piece: _Piece) -> str:
@@ -237,7 +193,7 @@ def _shelf(piece: _Piece) -> str:
 
 
 def _pieces(data: bytes) -> list[_Piece]:
-    match recognise(data):
+    match kind_of(data):
         case Kind.PEM:
             blocks = pem.decode_blocks(data)
             labels = (pem.CERTIFICATE, pem.CRL)
@@ -246,8 +202,6 @@ def _pieces(data: bytes) -> list[_Piece]:
             return [_Piece(der=data, is_crl=False)]
         case Kind.CRL:
             return [_Piece(der=data, is_crl=True)]
-        case Kind.CRL_HEX:
-            return [_Piece(der=_unhexed(data) or b"", is_crl=True)]
         case Kind.CERTIFICATES:
             return [_Piece(der=der, is_crl=False) for der in spdm.split_certificates(data)]
         case Kind.INTEL_BUNDLE | Kind.INTEL_STATEMENT | Kind.MANIFEST | Kind.MANIFEST_JSON | Kind.OCSP:
@@ -257,7 +211,7 @@ def _pieces(data: bytes) -> list[_Piece]:
             return [_Piece(der=der, is_crl=guid == snp_certs.CRL) for guid, der in _table(data) if guid in kept]
         case Kind.UNKNOWN:
             msg = f"{len(data)} bytes that are no collateral of a known kind"
-            raise FormatError(msg, hint="collateral is PEM, DER or a certificate table")
+            raise FormatError(msg, hint="collateral is PEM, DER, a certificate table, or JSON as vendors serve it")
         case kind:
             msg = f"a {kind} is no collateral"
             raise FormatError(msg)
@@ -280,99 +234,8 @@ def _from_tsm(report: TsmReport) -> Evidence:
 
 def _collection(data: bytes) -> cmw.Collection:
     """A collection as it is, or in the `evidence` member of the request that a guest sends to a broker."""
-    top = JsonObject.parse(data.removeprefix(_BOM), what="evidence", limit=LIMIT)
+    top = JsonObject.parse(data.removeprefix(BOM), what="evidence", limit=LIMIT)
     return cmw.decode(top.object("evidence") if "evidence" in top else top)
-
-
-def _is_report(data: bytes) -> bool:
-    """Exactly as long as a report; any version, so that an unknown one is called by its name."""
-    return len(data) == REPORT_SIZE and data[0] not in _OTHER_BEGINNINGS
-
-
-def _is_response(data: bytes) -> bool:
-    """A status of zero, the size of a report, 24 reserved bytes, then a report."""
-    head = b"\x00" * 4 + REPORT_SIZE.to_bytes(4, "little") + bytes(24)
-    return len(data) >= len(head) + REPORT_SIZE and data.startswith(head)
-
-
-def _is_report_hex(data: bytes) -> bool:
-    """Hexadecimal digits of exactly one report, with any white space."""
-    if not 2 * REPORT_SIZE <= len(data) <= 8 * REPORT_SIZE or not _HEX.issuperset(data):
-        return False
-    return len(b"".join(data.split())) == 2 * REPORT_SIZE
-
-
-def _is_quote(data: bytes) -> bool:
-    """The header of a quote: Intel's vendor ID, or a known version, key type and technology."""
-    version, key, tee = (int.from_bytes(data[at:end], "little") for at, end in ((0, 2), (2, 4), (4, 8)))
-    known = version in tdx_quote.VERSIONS and key in (2, 3) and tee in (tdx_quote.SGX, tdx_quote.TDX)
-    return len(data) >= QuoteHeader.SIZE and (data[12:28] == tdx_quote.INTEL or known)
-
-
-def _is_quote_hex(data: bytes) -> bool:
-    return len(data) <= 4 * tdx_quote.LIMIT and _is_quote(_unhexed(data) or b"")
-
-
-def _is_crl_hex(data: bytes) -> bool:
-    raw = _unhexed(data) if data[:3] in (b"308", b"0x3") else None
-    return raw is not None and _der_kind(raw) is Kind.CRL
-
-
-def _unhexed(data: bytes) -> bytes | None:
-    """The bytes that hexadecimal text means, with any white space and a leading `0x`; None for other text."""
-    if not _HEX.issuperset(data[:16].replace(b"x", b"")):  # most files are no such text, and need not be read whole
-        return None
-    text = b"".join(data.split()).removeprefix(b"0x")
-    if not text or len(text) % 2 or not _HEX.issuperset(text):
-        return None
-    return bytes.fromhex(text.decode("ascii"))
-
-
-def _is_table(data: bytes) -> bool:
-    """The first entry of the list has one of the known GUIDs."""
-    return data[:16] in snp_certs.KNOWN
-
-
-def _is_json(data: bytes) -> bool:
-    return data.removeprefix(_BOM).lstrip()[:1] == b"{"
-
-
-def _json_kind(data: bytes) -> Kind:
-    try:
-        keys = JsonObject.parse(data.removeprefix(_BOM), what="file", limit=LIMIT).keys()
-    except FormatError:
-        return Kind.UNKNOWN
-    for fits, kind in (
-        (nvidia_evidence.looks_like(keys), Kind.NVIDIA_JSON),
-        ({"id", "rim"} <= set(keys), Kind.MANIFEST_JSON),
-        (cmw.TYPE_KEY in keys or "evidence" in keys, Kind.COLLECTION),
-        (collateral_bundle.looks_like(keys), Kind.BUNDLE),
-        (intel_collateral.looks_like_bundle(keys), Kind.INTEL_BUNDLE),
-        (intel_collateral.TCB_INFO in keys or intel_collateral.QE_IDENTITY in keys, Kind.INTEL_STATEMENT),
-        (vtpm_evidence.looks_like(keys), Kind.VTPM_JSON),
-        ({"provider", "outblob"} <= set(keys), Kind.TSM_REPORT),
-    ):
-        if fits:
-            return kind
-    return Kind.UNKNOWN
-
-
-def _der_kind(data: bytes) -> Kind:
-    """Certificates and revocation lists begin alike; what follows the issuer tells them apart."""
-    try:
-        tbs = _der.only(data, _der.SEQUENCE, what="file").inside(_der.SEQUENCE, "signed part")
-        return Kind.CERTIFICATE if tbs.has(_der.EXPLICIT) else _unversioned(tbs)
-    except FormatError:
-        return Kind.UNKNOWN
-
-
-def _unversioned(tbs: DerReader) -> Kind:
-    """A version 1 certificate has a serial number and a validity, a list has times."""
-    if tbs.has(_der.INTEGER):
-        tbs.any("version or serial number")
-    tbs.take(_der.SEQUENCE, "signature algorithm")
-    tbs.take(_der.SEQUENCE, "issuer")
-    return Kind.CERTIFICATE if tbs.has(_der.SEQUENCE) else Kind.CRL
 
 
 def _from_response(data: bytes) -> SnpEvidence:
@@ -383,17 +246,16 @@ def _from_response(data: bytes) -> SnpEvidence:
 # How evidence of each kind is read.
 _EVIDENCE: Final[dict[Kind, Callable[[bytes], Evidence]]] = {
     Kind.REPORT: lambda data: SnpEvidence(report=data),
-    Kind.REPORT_HEX: lambda data: SnpEvidence(report=bytes.fromhex(data.decode("ascii"))),
+    Kind.EXTENDED_REPORT: lambda data: evidence_with_table(data[:REPORT_SIZE], data[REPORT_SIZE:]),
     Kind.RESPONSE: _from_response,
     Kind.QUOTE: lambda data: TdxEvidence(quote=data),
-    Kind.QUOTE_HEX: lambda data: TdxEvidence(quote=_unhexed(data) or b""),
     Kind.NITRO: lambda data: NitroEvidence(document=nitro.message_in(data)),
-    Kind.TSM_REPORT: lambda data: _from_tsm(TsmReport.decode(data.removeprefix(_BOM))),
+    Kind.TSM_REPORT: lambda data: _from_tsm(TsmReport.decode(data.removeprefix(BOM))),
     Kind.COLLECTION: lambda data: evidence_from_collection(_collection(data)),
+    Kind.HCL_REPORT: lambda data: TpmEvidence(quotes=(), hcl_report=data),
     Kind.VTPM_JSON: recognise_tpm.from_json,
     Kind.GO_ATTESTATION: recognise_tpm.from_go,
     Kind.NVIDIA: recognise_device.from_report,
-    Kind.NVIDIA_HEX: recognise_device.from_report_hex,
     Kind.NVIDIA_JSON: recognise_device.from_json,
     Kind.SPDM: recognise_device.from_transcript,
 }

@@ -10,19 +10,12 @@ from warily.formats import nvidia_evidence, nvidia_report, ocsp, spdm, swid_rim,
 from warily.formats._json import JsonObject
 from warily.formats.spdm_transcript import Transcript
 
-_REPORT_HEX: Final = (b"11e0", b"11E0", b"1160")
 _TRANSCRIPT: Final = b"\x00\x04\x00\x00\x00\x10\x84"  # a request of four bytes, GET_VERSION 1.0
 
 
 def is_report(data: bytes) -> bool:
     """Whether the bytes begin as the report of an NVIDIA device does."""
     return nvidia_report.looks_like(data)
-
-
-def is_report_hex(data: bytes) -> bool:
-    """Whether the text is hexadecimal of such a report."""
-    text = data[: 4 * nvidia_report.LIMIT].split()
-    return bool(text) and text[0][:4] in _REPORT_HEX and nvidia_report.looks_like(_unhexed(data))
 
 
 def is_transcript(data: bytes) -> bool:
@@ -43,11 +36,6 @@ def is_certificates(data: bytes) -> bool:
 def from_report(data: bytes) -> NvidiaEvidence:
     """The evidence that a bare report is; its certificates come beside it."""
     return NvidiaEvidence(devices=(NvidiaDevice(report=data),))
-
-
-def from_report_hex(data: bytes) -> NvidiaEvidence:
-    """The same from hexadecimal text."""
-    return from_report(_unhexed(data))
 
 
 def from_json(data: bytes) -> NvidiaEvidence:
@@ -125,10 +113,3 @@ def is_interface_report(data: bytes) -> bool:
         return bool(tdisp_report.InterfaceReport.decode(data).ranges)
     except FormatError:
         return False
-
-
-def _unhexed(data: bytes) -> bytes:
-    try:
-        return bytes.fromhex(b"".join(data.split()).decode("ascii")) if len(data) <= 4 * nvidia_report.LIMIT else b""
-    except ValueError:
-        return b""

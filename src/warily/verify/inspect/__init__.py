@@ -4,15 +4,15 @@
 `layout_node` over its declared layouts. Nothing is judged, and malformed files are shown as far as they go.
 """
 
-import string
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from warily.errors import FormatError
-from warily.formats import collateral_bundle, nitro, pem, snp_certs
+from warily.formats import armour, collateral_bundle, http_response, nitro, pem, snp_certs
 from warily.formats._guid import guid
 from warily.formats.collateral_bundle import CollateralBundle
+from warily.formats.http_response import HttpResponse
 from warily.formats.snp_guest_message import ReportResponse
 from warily.formats.snp_report import SIZE as REPORT_SIZE
 from warily.formats.snp_report import VERSIONS
@@ -27,9 +27,9 @@ from warily.verify.inspect.quote import is_quote, quote_node
 from warily.verify.inspect.snp import hashes_node, report_node, response_node
 from warily.verify.inspect.text import cose_node, is_cose, is_json, is_jwt, json_node, jwt_node
 
+MAX_LAYERS: Final = 4
 _HASHES: Final = guid("9438d606-4f22-4cc9-b479-a793d411fd21")
 _TSM: Final = "application/vnd.veraison.configfs-tsm+json"
-_SPACE: Final = string.whitespace.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +81,49 @@ def _decodes(kind: type[Certificate | RevocationList]) -> Callable[[bytes], bool
     return fits
 
 
-def _is_hex(data: bytes) -> bool:
-    """Hexadecimal of something else that can be shown."""
-    inside = _unhexed(data)
-    return inside is not None and format_of(inside) is not None
+def _inside(data: bytes) -> bytes | None:
+    """The bytes that text or gzip of something that can be shown means; None for anything else.
+
+    A few layers at most: gzip that unpacks to itself exists.
+    """
+    for _ in range(MAX_LAYERS):
+        inside = armour.unzipped(data) or armour.unarmoured(data)
+        if inside is None or any(entry.fits(inside) for entry in FORMATS if entry.tree is not _holding_node):
+            return inside
+        data = inside
+    return None
 
 
-def _unhexed(data: bytes) -> bytes | None:
-    if not data or len(data) > 1 << 17 or data[:1] not in b"0123456789abcdefABCDEF":
+def _holds_something(data: bytes) -> bool:
+    return _inside(data) is not None
+
+
+def _holding_node(data: bytes) -> Node:
+    name = "text" if armour.unzipped(data) is None else "gzip"
+    note = "offsets are those of the bytes that it means"
+    return Node(name=name, size=len(data), note=note, parts=(inspect(_inside(data) or b""),))
+
+
+def _guessed(data: bytes) -> Node | None:
+    """The tree of what a value inside JSON holds, None where that is nothing known. A short one is only itself."""
+    if len(data) < armour.SHORTEST or is_json(data):
         return None
     try:
-        return bytes.fromhex(data.translate(None, _SPACE).decode("ascii"))
-    except ValueError:
+        return None if format_of(data) is None else inspect(data)
+    except FormatError:
         return None
 
 
-def _hex_node(data: bytes) -> Node:
-    inside = _unhexed(data) or b""
-    return Node(name="hexadecimal", size=len(data), note="offsets are those of the bytes", parts=(inspect(inside),))
+def _answer_node(data: bytes) -> Node:
+    """The header fields and the content of an answer, each as what it is where that is known."""
+    answer = HttpResponse.decode(data)
+    fields = few(
+        Node(name=clean(name), value=clean(value.decode("latin-1")))
+        if (node := _guessed(value)) is None
+        else Node(name=clean(name), size=len(value), parts=(node,))
+        for name, value in answer.fields
+    )
+    return Node(name="HTTP answer", size=len(data), parts=(*fields, _opened_item(answer.body)))
 
 
 def _record_node(data: bytes) -> Node:
@@ -108,7 +133,7 @@ def _record_node(data: bytes) -> Node:
 
 def _json_tree(data: bytes) -> Node:
     opened = dict.fromkeys(("outblob", "auxblob"), _record_node)
-    return json_node(data, opened)
+    return json_node(data, opened, _guessed)
 
 
 def _is_bundle(data: bytes) -> bool:
@@ -171,7 +196,8 @@ FORMATS: Final = (
     Format("TPMT_SIGNATURE", tpm.is_signature, tpm.signature_node),
     Format("TPMT_PUBLIC", tpm.is_public, tpm.public_node),
     Format("event log", is_log, log_node),
-    Format("hexadecimal", _is_hex, _hex_node),
+    Format("HTTP answer", http_response.looks_like, _answer_node),
+    Format("text or gzip around any of these", _holds_something, _holding_node),
     Format("TDISP report", device.is_interface_report, device.interface_node),
     Format("SPDM message", device.is_message, device.message_node),
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from warily.errors import FormatError
-from warily.formats import cbor
+from warily.formats import armour, cbor
 from warily.formats._json import JsonObject, from_b64url
 from warily.formats.cbor import Tag
 from warily.formats.cose_sign1 import CoseSign1
@@ -19,11 +19,18 @@ _COSE_ALGORITHMS: Final = {-7: "ES256", -8: "EdDSA", -35: "ES384", -36: "ES512",
 Tree = Callable[[bytes], Node]
 
 
-class _Opening:
-    """What one tree may still show: which members hold bytes to open, and how many more pieces may be made."""
+Guess = Callable[[bytes], Node | None]
 
-    def __init__(self, trees: Mapping[str, Tree]) -> None:
+
+class _Opening:
+    """What one tree may still show: which members hold bytes to open, and how many more pieces may be made.
+
+    `guess` is the tree of text that turns out to hold something known, whatever its member is called.
+    """
+
+    def __init__(self, trees: Mapping[str, Tree], guess: Guess = lambda _: None) -> None:
         self.trees = trees
+        self.guess = guess
         self.left = MAX_NODES // 2
 
 
@@ -32,13 +39,16 @@ def is_json(data: bytes) -> bool:
     return data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
 
 
-def json_node(data: bytes, opened: Mapping[str, Tree]) -> Node:
-    """A JSON object. Members that `opened` names hold bytes in base64url, and are shown as what they hold."""
+def json_node(data: bytes, opened: Mapping[str, Tree], guess: Guess = lambda _: None) -> Node:
+    """A JSON object. Members that `opened` names hold bytes in base64url, and are shown as what they hold.
+
+    `guess` says of any other text whether it holds something that can be shown.
+    """
     text = data.removeprefix(b"\xef\xbb\xbf")
     top = JsonObject.parse(text, what="file", limit=LIMIT)
     if "payloadType" in top and "signatures" in top:
         return _envelope(text, opened)
-    return Node(name="JSON", size=len(data), parts=few(_members(top.members(), _Opening(opened), 0)))
+    return Node(name="JSON", size=len(data), parts=few(_members(top.members(), _Opening(opened, guess), 0)))
 
 
 def _envelope(text: bytes, opened: Mapping[str, Tree]) -> Node:
@@ -60,6 +70,8 @@ def _members(value: Mapping[Any, Any], opened: _Opening, depth: int) -> Iterator
 
 def _value(name: str, value: Any, opened: _Opening, depth: int) -> Node:  # noqa: ANN401  # JSON or CBOR
     opened.left -= 1
+    if isinstance(value, list):
+        value = _octets(value) or value
     if isinstance(value, Mapping | list) and (depth > DEPTH or opened.left < 0):
         return Node(name=name, value="…", note="not shown: too deep, or too much")
     match value:
@@ -78,7 +90,24 @@ def _value(name: str, value: Any, opened: _Opening, depth: int) -> Node:  # noqa
         case bytes() if name in opened.trees:
             return Node(name=name, size=len(value), parts=(_tried(opened.trees[name], value),))
         case _:
-            return Node(name=name, value=shown(value))
+            inside = opened.guess(_plain(value))
+            return Node(
+                name=name, value=shown(value) if inside is None else "", parts=() if inside is None else (inside,)
+            )
+
+
+def _plain(value: object) -> bytes:
+    """The bytes in which something may be hidden: of text or of bytes, none of anything else."""
+    return (
+        value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value if isinstance(value, bytes) else b""
+    )
+
+
+def _octets(values: list[Any]) -> bytes | None:
+    """The bytes that a list of many small numbers means, as Rust's tools write them; None for any other list."""
+    if len(values) < armour.SHORTEST or not all(type(value) is int and 0 <= value <= 255 for value in values):  # noqa: PLR2004  # a byte
+        return None
+    return bytes(values)
 
 
 def _element(name: str, value: Any, tree: Tree | None, opened: _Opening, depth: int) -> Node:  # noqa: ANN401  # likewise

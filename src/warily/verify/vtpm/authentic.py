@@ -167,6 +167,9 @@ def signatures_verify(case: Case) -> Finding:
     check = "vtpm.signature"
     if case.key is None:
         return undecided(check, missing="the attestation key")
+    if not case.quotes:
+        hint = "pass the TPM's quote as the evidence, and this report with --collateral"
+        return undecided(check, missing=f"a quote by the attestation key {_short(case.key)}", hint=hint)
     for number, quote in enumerate(case.quotes, start=1):
         if quote.signature.hash not in keys.HASHES:
             name = HASHES.get(quote.signature.hash, f"{quote.signature.hash:#06x}")

@@ -100,7 +100,8 @@ def pick(
     """
     ders = dict.fromkeys((*collateral.certificates, *evidence.certificates))
     counts = (len(evidence.quotes), len(ders), len(collateral.crls), len(evidence.event_logs))
-    if not 1 <= counts[0] <= MAX_QUOTES or any(
+    fewest = 0 if evidence.hcl_report else 1  # a paravisor's report says something by itself
+    if not fewest <= counts[0] <= MAX_QUOTES or any(
         count > most for count, most in zip(counts[1:], (MAX_CERTIFICATES, MAX_CRLS, MAX_LOGS), strict=True)
     ):
         msg = f"TPM evidence of {counts[0]} quotes, {counts[1]} certificates, {counts[2]} CRLs, {counts[3]} logs"
