@@ -23,6 +23,7 @@ from warily.formats.dm_integrity import Superblock
 from warily.formats.elf import FileHeader, SectionHeader
 from warily.formats.guest_config import GuestConfig, GuestVolume
 from warily.formats.snp_guest_message import REPORT_SIZE, ReportAnswer
+from warily.formats.tpm_credential import Credential, CredentialRecord
 from warily.formats.volume_descriptor import VolumeDescriptor
 
 AT: Final = datetime(2026, 3, 15, 1, 2, 3, tzinfo=UTC)
@@ -168,6 +169,16 @@ def report_answer() -> bytes:
 def tpm_public() -> bytes:
     """A TPM's public key."""
     return forge_tpm.public("ak")
+
+
+def credential() -> bytes:
+    """What a TPM gets to open."""
+    return Credential(id_object=bytes(68), secret=bytes(256)).encode()
+
+
+def credential_record() -> bytes:
+    """What it was made for."""
+    return CredentialRecord(endorsement_key=bytes(32), name=b"\x00\x0b" + bytes(32), secret=bytes(32)).encode()
 
 
 def uefi_variable() -> bytes:

@@ -101,6 +101,7 @@ from warily.formats import (
     tlog_proof,
     tlog_tiles,
     tpm,
+    tpm_credential,
     tsm_report,
     uefi_events,
     uefi_varstore,
@@ -335,6 +336,10 @@ TARGETS: Final[dict[str, Target]] = {
     "uki.Uki.parse": Target(uki.Uki.parse, (written(made.unified),)),
     "volume_descriptor.VolumeDescriptor.decode": Target(
         volume_descriptor.VolumeDescriptor.decode, (written(made.descriptor),)
+    ),
+    "tpm_credential.Credential.decode": Target(tpm_credential.Credential.decode, (written(made.credential),)),
+    "tpm_credential.CredentialRecord.decode": Target(
+        tpm_credential.CredentialRecord.decode, (written(made.credential_record),)
     ),
     "vtpm_evidence.VtpmEvidence.decode": Target(
         vtpm_evidence.VtpmEvidence.decode, (files("evidence/azure_*/trustee/evidence*.json"),)

@@ -187,6 +187,7 @@ class CertificatePlan:
     days: int = 365
     path_length: int | None = None
     critical: str | None = None
+    endorsement: bool = False
     serial: int = 5
 
     def make(self) -> bytes:
@@ -195,7 +196,7 @@ class CertificatePlan:
 
 @lru_cache
 def _certificate(plan: CertificatePlan) -> bytes:
-    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    others = ("content_commitment", "data_encipherment", "key_agreement")
     usage = dict.fromkeys((*others, "encipher_only", "decipher_only"), False)
     builder = (
         x509.CertificateBuilder(subject_name=_name(plan.subject), issuer_name=_name(plan.issuer))
@@ -206,11 +207,17 @@ def _certificate(plan: CertificatePlan) -> bytes:
         .add_extension(x509.BasicConstraints(ca=plan.ca, path_length=plan.path_length), critical=True)
         .add_extension(
             x509.KeyUsage(
-                digital_signature=plan.signs and not plan.ca, key_cert_sign=plan.ca, crl_sign=plan.ca, **usage
+                digital_signature=plan.signs and not plan.ca and not plan.endorsement,
+                key_encipherment=plan.endorsement,
+                key_cert_sign=plan.ca,
+                crl_sign=plan.ca,
+                **usage,
             ),
             critical=True,
         )
     )
+    if plan.endorsement:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([x509.ObjectIdentifier("2.23.133.8.1")]), critical=False)
     if plan.critical:
         unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier(plan.critical), b"\x05\x00")
         builder = builder.add_extension(unknown, critical=True)
@@ -226,6 +233,10 @@ MIDDLE = CertificatePlan(
     subject="forged middle", issuer="forged root", public="middle", signer="root", ca=True, path_length=0
 )
 LEAF = CertificatePlan(subject="forged AK", issuer="forged middle", public="ak", signer="middle", ca=False)
+
+EK = CertificatePlan(
+    subject="forged EK", issuer="forged middle", public="ek", signer="middle", ca=False, endorsement=True
+)
 
 
 def crl(
@@ -252,6 +263,7 @@ class Forged:
     crls: tuple[bytes, ...] = ()
     keys: tuple[bytes, ...] = ()
     logs: tuple[EventLog, ...] = ()
+    activated: bytes = b""
     trusts: tuple[CertificatePlan, ...] = (ROOT,)
     expect: TpmExpect = field(default_factory=lambda: replace(baseline(None), nonce=NONCE))
 
@@ -260,6 +272,7 @@ class Forged:
         return TpmEvidence(
             quotes=tuple(quote.make() for quote in self.quotes),
             attestation_key=self.attestation_key,
+            activated=self.activated,
             event_logs=tuple(entry.encode() for entry in self.logs),
         )
 

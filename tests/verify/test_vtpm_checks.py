@@ -8,6 +8,7 @@ import pytest
 
 from tests.forge import NOW
 from tests.forge_tpm import (
+    EK,
     LEAF,
     MIDDLE,
     NONCE,
@@ -28,15 +29,16 @@ from tests.forge_tpm import (
     variable,
 )
 from warily.core.appraisal import Appraisal
-from warily.core.expect import SnpExpect, TpmExpect
+from warily.core.expect import NO_CREDENTIAL, ActivatedCredential, SnpExpect, TpmExpect
 from warily.core.finding import Outcome, Waived
 from warily.core.registers import BANKS
 from warily.errors import FormatError, UsageError
 from warily.formats.tcg_log import EventType
-from warily.formats.tpm import Algorithm, Attribute
+from warily.formats.tpm import Algorithm, Attribute, Public
 from warily.verify import appraise, vtpm
 from warily.verify.snp.presets import BASELINE as SNP_BASELINE
 from warily.verify.tdx.presets import BASELINE as TDX_BASELINE
+from warily.verify.vtpm.credential import name_of
 from warily.verify.vtpm.presets import baseline
 
 Case = Forged | ForgedAzure
@@ -66,6 +68,20 @@ ONE_VALUE = {"sha256": {4: frozenset({bytes(32)})}}
 TAMPERED = boot(event(5, EventType.EFI_ACTION, b"Exit Boot Services", measured=b"something else"))
 TWICE = boot(event(3, EventType.SEPARATOR, bytes(4)))
 SHA384_LOG = log(event(0, EventType.S_CRTM_VERSION, b"x", banks=(BANKS["sha384"],)), banks=(BANKS["sha384"],))
+
+SECRET = b"a secret of ours"
+CREDENTIAL = ActivatedCredential(
+    endorsement_key=fingerprint("ek"),
+    name=name_of(Public.decode(public("ak"))),
+    secret=hashlib.sha256(SECRET).digest(),
+)
+
+
+def endorsed(*certificates: CertificatePlan, activated: bytes = SECRET, **changes: object) -> Forged:
+    """A quote whose key lives in the TPM with a certified endorsement key. As it is, accepted."""
+    want = wanting(**{"credential": CREDENTIAL} | changes)
+    return Forged(certificates=certificates or (EK, MIDDLE, ROOT), activated=activated, expect=want)
+
 
 FAILURES: dict[str, tuple[str, Callable[[], Case]]] = {
     "hardware": ("snp.signature", lambda: ForgedAzure(snp_key="other")),
@@ -115,6 +131,22 @@ FAILURES: dict[str, tuple[str, Callable[[], Case]]] = {
         "vtpm.ak.attributes",
         lambda: Forged(attestation_key=public("ak", Attribute.FIXED_TPM | Attribute.SIGN)),
     ),
+    "endorsement, certificate for another use": (
+        "vtpm.ek.certificate",
+        lambda: endorsed(replace(EK, endorsement=False), MIDDLE, ROOT),
+    ),
+    "endorsement, critical": (
+        "vtpm.ek.certificate",
+        lambda: endorsed(replace(EK, critical="1.2.3.4"), MIDDLE, ROOT),
+    ),
+    "endorsement, by another key": ("vtpm.chain.signed", lambda: endorsed(replace(EK, signer="other"), MIDDLE, ROOT)),
+    "endorsement, revoked": ("vtpm.chain.revoked", lambda: replace(endorsed(), crls=(crl(EK.serial),))),
+    "endorsement, another secret": ("vtpm.ek.activation", lambda: endorsed(activated=b"guessed")),
+    "endorsement, another key": (
+        "vtpm.ek.activation",
+        lambda: replace(endorsed(), attestation_key=public("other"), quotes=(QuotePlan(ak="other"),)),
+    ),
+    "endorsement, not wanted": ("vtpm.binding", lambda: endorsed(bindings=frozenset({"certificate"}))),
     "signature": ("vtpm.signature", lambda: Forged(quotes=(QuotePlan(spoil=True),))),
     "registers": (
         "vtpm.pcrs.digest",
@@ -154,6 +186,10 @@ OPEN: dict[str, tuple[str, Callable[[], Case]]] = {
     "no processor": ("snp.signing-key", lambda: ForgedAzure(certificates=())),
     "no certificate": ("vtpm.ak.certificate", lambda: Forged(certificates=())),
     "no key": ("vtpm.ak.certificate", lambda: Forged(attestation_key=b"", certificates=())),
+    "no endorsement certificate": ("vtpm.ek.certificate", lambda: endorsed(MIDDLE, ROOT)),
+    "no credential": ("vtpm.ek.activation", lambda: endorsed(credential=NO_CREDENTIAL)),
+    "nothing came back": ("vtpm.ek.activation", lambda: endorsed(activated=b"")),
+    "a key without a name": ("vtpm.ek.activation", lambda: replace(endorsed(), attestation_key=spki("ak"))),
     "no authority": ("vtpm.chain.root", lambda: Forged(certificates=(LEAF,))),
     "no root": ("vtpm.chain.root", lambda: Forged(certificates=(LEAF, MIDDLE))),
     "old list": ("vtpm.chain.revoked", lambda: Forged(crls=(crl(days=(-30, -1)),))),
@@ -196,6 +232,7 @@ def test_every_check_has_a_case() -> None:
     "case",
     [
         Forged(),
+        endorsed(),
         Forged(crls=(crl(),)),
         Forged(attestation_key=b""),
         Forged(attestation_key=spki("ak")),
@@ -228,7 +265,7 @@ def test_good_ones_are_accepted(case: Forged) -> None:
     appraisal = judged(case)
     assert appraisal.first_failure is None
     assert appraisal.accepted
-    assert appraisal.claims["binding"] in {"certificate", "named"}
+    assert appraisal.claims["binding"] in {"certificate", "endorsement", "named"}
 
 
 def test_the_processor_below_vouches_and_its_findings_come_first() -> None:

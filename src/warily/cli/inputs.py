@@ -1,5 +1,6 @@
 """What verbs that judge evidence read alike: files, folders of collateral, times, rehearsal roots."""
 
+import argparse
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -40,6 +41,34 @@ def read_fingerprint(text: str) -> bytes:
         msg = f"{text} holds {len(roots)} root certificates, not one"
         raise UsageError(msg)
     return roots[0]
+
+
+def authority_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare authorities that the user names."""
+    parser.add_argument(
+        "--authority",
+        metavar="SHA256|FILE",
+        action="append",
+        default=[],
+        help="also trust this authority over keys of TPMs, or over SPDM devices: its SHA-256, or its certificate",
+    )
+
+
+def authorities_given(options: argparse.Namespace) -> frozenset[bytes]:
+    """The fingerprints of the authorities that were named: as such, or by a file with the one certificate."""
+    return frozenset(map(_authority, options.authority))
+
+
+def _authority(text: str) -> bytes:
+    from warily.verify import recognise, x509  # noqa: PLC0415  # help does without cryptography
+
+    if _FINGERPRINT.fullmatch(text):
+        return bytes.fromhex(text)
+    offered = recognise.collateral_from([read_file(Path(text))]).certificates
+    if len(offered) != 1:
+        msg = f"{text} holds {len(offered)} certificates, not the one of an authority"
+        raise UsageError(msg)
+    return x509.fingerprint(x509.decoded(offered[0]))
 
 
 def read_collateral(paths: Iterable[Path]) -> Iterator[bytes]:

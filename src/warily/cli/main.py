@@ -17,6 +17,7 @@ VERBS: Final[dict[str, str]] = {
     "measure": "predict what the hardware will report",
     "acpi": "inspect, predict and pin the ACPI tables that a host supplies",
     "verify": "judge evidence: is it genuine, and is it what was wanted",
+    "credential": "make what only one TPM can open, to bind its attestation key to its endorsement key",
     "fetch": "get certificates, revocation lists and TCB info that evidence needs, from the vendors",
     "inspect": "show what is in a file, as a tree with offsets",
     "explain": "say what a hash, evidence or an event log means, or what it is near and why not it",

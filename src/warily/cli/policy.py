@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from warily.cli.evidence import keys_given, read_evidence
-from warily.cli.inputs import read_file, read_fingerprint, read_time
+from warily.cli.inputs import authorities_given, authority_argument, read_file, read_fingerprint, read_time
 from warily.core.appraisal import Rejected
 from warily.errors import UsageError
 
@@ -39,6 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     init.add_argument(
         "--rehearsal-root", metavar="SHA256|FILE", action="append", default=[], help="also trust this rehearsal ARK"
     )
+    authority_argument(init)
     init.add_argument("--out", metavar="FILE", type=Path, help="write there, to a new file; standard output without it")
     check = actions.add_parser("check", help="look an expectation over")
     check.add_argument("file", metavar="FILE", type=Path, help="the expectation")
@@ -64,6 +65,7 @@ def _init(options: argparse.Namespace) -> int:
         rehearsal_roots=frozenset(read_fingerprint(root) for root in options.rehearsal_root),
         at=read_time(options.at),
         attestation_keys=keys_given(options.collateral),
+        authorities=authorities_given(options),
     )
     if options.out is None:
         print(json.dumps({"policy": text}, indent=2) if options.json else text, end="\n" if options.json else "")

@@ -7,6 +7,7 @@ _VOUCHERS: Final = {
     "snp": "the processor (AMD SEV-SNP), through Azure's paravisor",
     "tdx": "the processor (Intel TDX), through Azure's paravisor",
     "certificate": "a certificate of its attestation key",
+    "endorsement": "its endorsement key, whose TPM opened a credential",
     "named": "the expectation, which names its attestation key",
 }
 _SECURE_BOOT: Final = {True: "Secure Boot on", False: "Secure Boot off", None: "Secure Boot unknown"}

@@ -43,18 +43,19 @@ import argparse
 import json
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from warily.cli.by_manifest import appraised, manifest_arguments
 from warily.cli.ear_output import as_text, ear_arguments, print_token, token
 from warily.cli.evidence import keys_given, read_evidence
-from warily.cli.inputs import read_file, read_fingerprint, read_time
+from warily.cli.inputs import authorities_given, authority_argument, read_file, read_fingerprint, read_time
 from warily.cli.nonce import answering, nonce_argument
 from warily.core.appraisal import Appraisal, Rejected
 from warily.core.evidence import Evidence
-from warily.core.expect import Expect
+from warily.core.expect import ActivatedCredential, Expect, LastWord, TpmExpect
 from warily.core.seen import Seen
-from warily.errors import CollateralError
+from warily.errors import CollateralError, UsageError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,6 +85,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--seen", metavar="FILE", type=Path, help="the record of `warily fetch`: collateral older than it is noticed"
     )
     nonce_argument(parser)
+    authority_argument(parser)
+    parser.add_argument(
+        "--credential", metavar="RECORD", type=Path, help="the record of `warily credential` for that key"
+    )
+    parser.add_argument("--activated", metavar="FILE", type=Path, help="what the TPM got out of that credential")
     ear_arguments(parser)
     manifest_arguments(parser)
 
@@ -91,14 +97,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Appraise, print, and say by the exit status what came out."""
     from warily.verify import recognise  # noqa: PLC0415  # `warily --help` does without cryptography
-    from warily.verify.presets import trusting  # noqa: PLC0415  # likewise
-    from warily.verify.recognise_tpm import with_logs  # noqa: PLC0415  # likewise
+    from warily.verify.presets import naming_authorities, trusting  # noqa: PLC0415  # likewise
+    from warily.verify.recognise_tpm import with_logs, with_secret  # noqa: PLC0415  # likewise
     from warily.verify.seen import against  # noqa: PLC0415  # likewise
 
     evidence, offered = read_evidence(options.evidence, options.collateral)
     evidence = with_logs(evidence, map(read_file, options.log))
+    if options.activated is not None:
+        evidence = with_secret(evidence, read_file(options.activated))
     collateral = recognise.collateral_for(evidence, offered)
-    expect = answering(_expectation(options, evidence), options.nonce)
+    expect = naming_authorities(_expectation(options, evidence), authorities_given(options))
+    expect = answering(activating(expect, options), options.nonce)
     roots = frozenset(read_fingerprint(text) for text in options.rehearsal_root)
     at = read_time(options.at)
     appraisal = appraised(evidence, collateral, trusting(expect, roots), options, at)
@@ -110,6 +119,22 @@ def run(options: argparse.Namespace) -> int:
     if appraisal.accepted:
         return 0
     return CollateralError.exit_status if appraisal.undecided else Rejected.exit_status
+
+
+def activating(expect: Expect, options: argparse.Namespace) -> Expect:
+    """The expectation that also wants a TPM to have opened the credential of --credential."""
+    if options.credential is None:
+        return expect
+    from warily.formats.tpm_credential import CredentialRecord  # noqa: PLC0415  # rarely needed
+
+    inner = expect.over if isinstance(expect, LastWord) else expect
+    if not isinstance(inner, TpmExpect):
+        msg = "--credential is for quotes of a TPM"
+        raise UsageError(msg)
+    record = CredentialRecord.decode(read_file(options.credential))
+    made = ActivatedCredential(endorsement_key=record.endorsement_key, name=record.name, secret=record.secret)
+    wanted = replace(inner, credential=made)
+    return replace(expect, over=wanted) if isinstance(expect, LastWord) else wanted
 
 
 def _is_collateral_missing(appraisal: Appraisal) -> bool:
@@ -149,4 +174,6 @@ def _expectation(options: argparse.Namespace, evidence: Evidence) -> Expect:
 
     if options.expect not in NAMES:
         return read_expectation(read_file(Path(options.expect)))
+    if options.credential is not None:
+        return preset(options.expect, evidence)  # the keys are given to be vouched for, not to be trusted by name
     return naming_keys(preset(options.expect, evidence), keys_given(options.collateral))

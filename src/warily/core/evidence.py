@@ -39,6 +39,7 @@ class TpmEvidence:
     """Quotes of one TPM, all by one attestation key, and what may vouch for that key.
 
     `attestation_key` is a TPMT_PUBLIC or a SubjectPublicKeyInfo, or empty; nothing makes it trusted by itself.
+    `activated` is what the TPM got out of a credential made for that key, or empty.
     `certificates` (DER) are of the key, of the authorities above it, or of the hardware below. `hcl_report` is the
     report of Azure's paravisor or empty, and `td_quote` the Intel quote that goes with it on TDX.
     """
@@ -48,6 +49,7 @@ class TpmEvidence:
     certificates: tuple[bytes, ...] = ()
     hcl_report: bytes = b""
     td_quote: bytes = b""
+    activated: bytes = b""
     event_logs: tuple[bytes, ...] = ()
 
 

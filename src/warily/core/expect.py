@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from warily.core.finding import Waived
 
@@ -108,12 +109,29 @@ class TdxExpect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActivatedCredential:
+    """A credential that the relying party made: for which endorsement key, for which key's name, with which secret.
+
+    `endorsement_key` is SHA-256 of a SubjectPublicKeyInfo, `secret` is SHA-256 of the secret, `name` a TPM2B_NAME's
+    content.
+    """
+
+    endorsement_key: bytes
+    name: bytes
+    secret: bytes
+
+
+NO_CREDENTIAL: Final = Waived("no credential was made for this key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TpmExpect:
     """What a relying party wants of TPM quotes. Every field is decided, or waived with a reason.
 
     `authorities` are SHA-256 fingerprints of certificates that may vouch for attestation keys besides the built-in
     ones of clouds; `attestation_keys` are SHA-256 of the SubjectPublicKeyInfo of keys that need no voucher.
-    `bindings` says which kinds of voucher are acceptable: `snp`, `tdx`, `certificate`, `named`.
+    `bindings` says which kinds of voucher are acceptable: `snp`, `tdx`, `certificate`, `endorsement`, `named`.
+    `credential` is what an attestation key's TPM must have opened; it is made for one key, and stands in no file.
     `hardware` is what is wanted of the processor below a virtual TPM; waived, it must still be genuine.
     `pcrs` has the acceptable values by bank and register. `selection` must all be covered by the quotes in each of
     the `banks`, one of which there must be. A log must explain `log_registers`; waived, a log may be absent, but one
@@ -124,6 +142,7 @@ class TpmExpect:
     authorities: frozenset[bytes]
     attestation_keys: frozenset[bytes]
     bindings: frozenset[str] | Waived
+    credential: ActivatedCredential | Waived
     hardware: SnpExpect | TdxExpect | Waived
     nonce: bytes | Waived
     banks: frozenset[str] | Waived

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from warily.core.expect import (
+    NO_CREDENTIAL,
     Expect,
     LastWord,
     NitroExpect,
@@ -102,7 +103,8 @@ def _tpm(top: dict[str, Any]) -> TpmExpect:
     found = {key: read(values[key], f"tpm.{key}") for key, read in _TPM.items()}
     below = found["hardware"]
     table(top, ("tpm",) if isinstance(below, Waived) else ("tpm", below), "the file")
-    return TpmExpect(**found | {"hardware": below if isinstance(below, Waived) else _read(below, top)})
+    hardware = below if isinstance(below, Waived) else _read(below, top)
+    return TpmExpect(**found | {"hardware": hardware, "credential": NO_CREDENTIAL})
 
 
 _SNP: Final[dict[str, _Reader]] = {
@@ -157,7 +159,7 @@ _TDX: Final[dict[str, _Reader]] = {
 _TPM: Final[dict[str, _Reader]] = {
     "authorities": set_of(hexadecimal(32)),
     "attestation_keys": set_of(hexadecimal(32)),
-    "bindings": waivable(set_of(one_of("snp", "tdx", "certificate", "named"))),
+    "bindings": waivable(set_of(one_of("snp", "tdx", "certificate", "endorsement", "named"))),
     "hardware": waivable(one_of("snp", "tdx")),
     "nonce": waivable(octets(64)),
     "banks": waivable(set_of(one_of(*BANKS))),

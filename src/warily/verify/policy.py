@@ -43,7 +43,7 @@ from warily.verify.nitro import policy as nitro
 from warily.verify.nvidia import policy as nvidia
 from warily.verify.nvidia.case import pick as pick_nvidia
 from warily.verify.policy_note import Note
-from warily.verify.presets import naming_keys, preset, trusting
+from warily.verify.presets import naming_authorities, naming_keys, preset, trusting
 from warily.verify.snp import policy as snp
 from warily.verify.snp.chain import pick as pick_snp
 from warily.verify.snp.products import by_cpuid
@@ -77,7 +77,8 @@ class Origin:
 class Template:
     """How expectations of one platform are written and read over.
 
-    `table` is the name of the TOML table, `kind` the expectation's type, and each of its fields has a comment.
+    `table` is the name of the TOML table, `kind` the expectation's type, and each of its fields that stands in a file
+    has a comment.
     """
 
     table: str
@@ -112,7 +113,9 @@ def _choose_nvidia(origin: Origin) -> NvidiaExpect:
 
 def _choose_spdm(origin: Origin) -> SpdmExpect:
     roots = origin.rehearsal_roots
-    case = pick_spdm(origin.evidence, origin.collateral, authorities=frozenset(), rehearsal_roots=roots, at=origin.at)
+    case = pick_spdm(
+        origin.evidence, origin.collateral, authorities=origin.want.authorities, rehearsal_roots=roots, at=origin.at
+    )
     return spdm.choose(case, genuine=origin.genuine, rehearsal_roots=roots)
 
 
@@ -166,15 +169,18 @@ def write_policy(
     rehearsal_roots: frozenset[bytes],
     at: datetime,
     attestation_keys: frozenset[bytes] = frozenset(),
+    authorities: frozenset[bytes] = frozenset(),
 ) -> str:
     """An expectation file, in TOML, that accepts this evidence and nothing weaker.
 
-    `attestation_keys` are SHA-256 of the SubjectPublicKeyInfo of keys of TPMs that are trusted by name. The first
-    lines say whether the evidence was found genuine, or could not be judged for want of something.
+    `attestation_keys` are SHA-256 of the SubjectPublicKeyInfo of keys of TPMs that are trusted by name, `authorities`
+    of certificates (DER) that may vouch for such keys, or for devices. The first lines say whether the evidence was
+    found genuine, or could not be judged for want of something.
     Raises `Rejected` for evidence that is not genuine, `FormatError`, and `UsageError` for a platform without template.
     """
     template = _template_of(evidence)
     want = naming_keys(trusting(preset("genuine", evidence), rehearsal_roots), attestation_keys)
+    want = naming_authorities(want, authorities)
     appraisal = appraise(evidence, collateral, want, at=at)
     if not appraisal.undecided:
         appraisal.require()
@@ -195,6 +201,8 @@ def _lines(template: Template, want: Any) -> list[str]:  # noqa: ANN401  # any e
     lines = ["", f"[{template.table}]"]
     below: list[str] = []
     for entry in fields(template.kind):
+        if entry.name not in template.comments:
+            continue  # made for one request, and in no file
         value = getattr(want, entry.name)
         nested = next((other for other in TEMPLATES.values() if isinstance(value, other.kind)), None)
         if nested is not None:

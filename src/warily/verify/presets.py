@@ -75,6 +75,22 @@ def trusting(expect: Expect, roots: frozenset[bytes]) -> Expect:
             return replace(expect, over=trusting(expect.over, roots))
 
 
+@overload
+def naming_authorities(expect: PlatformExpect, authorities: frozenset[bytes]) -> PlatformExpect: ...
+@overload
+def naming_authorities(expect: LastWord, authorities: frozenset[bytes]) -> LastWord: ...
+def naming_authorities(expect: Expect, authorities: frozenset[bytes]) -> Expect:
+    """The expectation with these authorities trusted too. Raises `UsageError` where none can be named."""
+    if isinstance(expect, LastWord):
+        return replace(expect, over=naming_authorities(expect.over, authorities))
+    if not authorities:
+        return expect
+    if not isinstance(expect, TpmExpect | SpdmExpect):
+        message = "an authority can be named over keys of TPMs and SPDM devices: other makers' roots are built in"
+        raise UsageError(message)
+    return replace(expect, authorities=expect.authorities | authorities)
+
+
 def naming_keys(expect: PlatformExpect, keys: frozenset[bytes]) -> PlatformExpect:
     """The expectation with attestation keys of TPMs trusted by name: SHA-256 of their SubjectPublicKeyInfo."""
     if not isinstance(expect, TpmExpect) or not keys:

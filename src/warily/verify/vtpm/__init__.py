@@ -21,6 +21,7 @@ NAMES: Final = {
     Binding.SNP: "virtual TPM of Azure on AMD SEV-SNP",
     Binding.TDX: "virtual TPM of Azure on Intel TDX",
     Binding.CERTIFICATE: PLATFORM,
+    Binding.ENDORSEMENT: PLATFORM,
     Binding.NAMED: PLATFORM,
 }
 

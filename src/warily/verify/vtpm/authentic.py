@@ -14,7 +14,7 @@ from warily.core.registers import HASHES
 from warily.formats.tpm import Attribute
 from warily.formats.x509 import RevocationList, common_name
 from warily.verify import x509
-from warily.verify.vtpm import chain, keys
+from warily.verify.vtpm import chain, credential, keys
 from warily.verify.vtpm.case import Binding, Case, Quote, fingerprint
 
 Check = Callable[[Case], Finding]
@@ -71,7 +71,7 @@ def key_is_named(case: Case) -> Finding:
         return undecided(check, missing="the attestation key", hint="pass it in PEM with --collateral")
     if fingerprint(case.key) not in case.want.attestation_keys:
         return failed(check, expected="a key that the expectation names", found=f"sha256 {fingerprint(case.key).hex()}")
-    return passed(check, found=_short(case.key))
+    return passed(check, found=f"{_short(case.key)}; that a TPM holds it is assumed of whoever named it")
 
 
 def certificate_is_of_the_key(case: Case) -> Finding:
@@ -89,6 +89,47 @@ def certificate_is_of_the_key(case: Case) -> Finding:
         found = f"critical extension {unknown[0]}" if unknown else "a certificate for another use"
         return failed(check, expected="a certificate for a key that signs", found=found)
     return passed(check, found=chain.gce_instance(leaf) or leaf.name)
+
+
+def endorsement_is_certified(case: Case) -> Finding:
+    """A certificate of the TPM's endorsement key is at hand, and is for such a key."""
+    check = "vtpm.ek.certificate"
+    if not case.chain:
+        hint = "the TPM keeps it in its non-volatile memory (tpm2_getekcertificate); pass it with --collateral"
+        return undecided(check, missing="the certificate of the endorsement key", hint=hint)
+    leaf = case.chain[0]
+    unknown = chain.unknown_critical(leaf)
+    sealed_to = chain.may(leaf, chain.KEY_ENCIPHERMENT) or chain.may(leaf, chain.KEY_AGREEMENT)
+    other_use = chain.EXTENDED_KEY_USAGE in leaf.extensions and not chain.is_endorsement(leaf)
+    if leaf.is_authority or unknown or not sealed_to or other_use:
+        found = f"critical extension {unknown[0]}" if unknown else "a certificate for another use"
+        return failed(check, expected="a certificate of a TPM's endorsement key", found=found)
+    return passed(check, found=leaf.name)
+
+
+def credential_was_activated(case: Case) -> Finding:
+    """The TPM with that endorsement key opened a credential made for the attestation key: it holds both."""
+    check, made = "vtpm.ek.activation", case.want.credential
+    if case.public is None:
+        missing = "the attestation key as its TPM describes it (TPMT_PUBLIC): only that has a name"
+        return undecided(check, missing=missing, hint="pass what `tpm2_createak --public` wrote with --collateral")
+    if isinstance(made, Waived):
+        missing = "a sign that this attestation key lives in the TPM with that endorsement key: no quote says so"
+        hint = (
+            "make a credential for both with `warily credential`; where the key was enrolled elsewhere, name it: an "
+            "enrolment is then assumed"
+        )
+        return undecided(check, missing=missing, hint=hint)
+    name = credential.name_of(case.public)
+    if name != made.name:
+        found = f"a key of name {name.hex()[:16]}…"
+        return failed(check, expected=f"the key that the credential was made for, {made.name.hex()[:16]}…", found=found)
+    if not case.activated:
+        return undecided(check, missing="what the TPM got out of the credential", hint="pass it with --activated")
+    if fingerprint(case.activated) != made.secret:
+        hint = "another TPM, or the credential of another time"
+        return failed(check, expected="the secret of the credential", found="something else", hint=hint)
+    return passed(check, found=f"key {name.hex()[:16]}… is held by that TPM")
 
 
 def root_is_trusted(case: Case) -> Finding:
@@ -243,6 +284,11 @@ CERTIFICATE_CHECKS: Final[dict[str, Check]] = {
     "vtpm.chain.dates": chain_is_in_date,
     "vtpm.chain.revoked": chain_is_not_revoked,
 }
+ENDORSEMENT_CHECKS: Final[dict[str, Check]] = {
+    "vtpm.ek.certificate": endorsement_is_certified,
+    **{check: decide for check, decide in CERTIFICATE_CHECKS.items() if check.startswith("vtpm.chain.")},
+    "vtpm.ek.activation": credential_was_activated,
+}
 NAMED_CHECKS: Final[dict[str, Check]] = {"vtpm.ak.named": key_is_named}
 QUOTE_CHECKS: Final[dict[str, Check]] = {
     "vtpm.ak.attributes": key_signs_only_its_own,
@@ -254,9 +300,16 @@ VOUCHERS: Final[dict[Binding, dict[str, Check]]] = {
     Binding.SNP: HARDWARE_CHECKS,
     Binding.TDX: HARDWARE_CHECKS,
     Binding.CERTIFICATE: CERTIFICATE_CHECKS,
+    Binding.ENDORSEMENT: ENDORSEMENT_CHECKS,
     Binding.NAMED: NAMED_CHECKS,
 }
-CHECKS: Final[dict[str, Check]] = {**HARDWARE_CHECKS, **CERTIFICATE_CHECKS, **NAMED_CHECKS, **QUOTE_CHECKS}
+CHECKS: Final[dict[str, Check]] = {
+    **HARDWARE_CHECKS,
+    **CERTIFICATE_CHECKS,
+    **ENDORSEMENT_CHECKS,
+    **NAMED_CHECKS,
+    **QUOTE_CHECKS,
+}
 
 
 def checks_for(binding: Binding) -> dict[str, Check]:

@@ -9,14 +9,14 @@ from typing import Final
 from warily.core.appraisal import Appraisal
 from warily.core.collateral import TpmCollateral
 from warily.core.evidence import TpmEvidence, TpmQuote
-from warily.core.expect import TpmExpect
+from warily.core.expect import ActivatedCredential, TpmExpect
 from warily.errors import FormatError
 from warily.formats.hcl_report import HclReport, ReportType, RuntimeData
 from warily.formats.tpm import Attest, Public, Signature
 from warily.formats.x509 import Certificate, RevocationList
 from warily.verify import x509
 from warily.verify.vtpm import keys
-from warily.verify.vtpm.chain import climb
+from warily.verify.vtpm.chain import climb, is_endorsement
 
 MAX_QUOTES: Final = 8
 MAX_CERTIFICATES: Final = 64
@@ -32,6 +32,7 @@ class Binding(StrEnum):
     SNP = "snp"
     TDX = "tdx"
     CERTIFICATE = "certificate"
+    ENDORSEMENT = "endorsement"
     NAMED = "named"
 
 
@@ -66,7 +67,8 @@ class Quote:
 class Case:
     """Everything that the checks look at. `key` is the attestation key as SubjectPublicKeyInfo, None where none is.
 
-    `chain` begins with the key's own certificate; it is empty where none is at hand.
+    `chain` begins with the key's own certificate, or with that of the endorsement key; it is empty where none is at
+    hand.
     """
 
     quotes: tuple[Quote, ...]
@@ -77,6 +79,7 @@ class Case:
     runtime: RuntimeData | None = field(repr=False)
     hardware: Hardware | None = field(repr=False)
     chain: tuple[Certificate, ...]
+    activated: bytes = field(repr=False)
     crls: tuple[RevocationList, ...]
     logs: tuple[bytes, ...] = field(repr=False)
     at: datetime
@@ -112,9 +115,9 @@ def pick(
     public, key = _key(evidence, collateral, runtime, offered, want)
     binding = HARDWARE[hcl.report_type] if hcl else _binding(key, offered, want)
     chain: tuple[Certificate, ...] = ()
-    if binding is Binding.CERTIFICATE:
-        leaf = next((entry for entry in offered if entry.public_key == key), None)
-        chain = climb(leaf, offered, want.authorities) if leaf else ()
+    leaf = _leaf(binding, key, offered, want)
+    if leaf is not None:
+        chain = climb(leaf, offered, want.authorities)
     return Case(
         quotes=tuple(_quote(entry) for entry in evidence.quotes),
         key=key,
@@ -124,6 +127,7 @@ def pick(
         runtime=runtime,
         hardware=hardware,
         chain=chain,
+        activated=evidence.activated,
         crls=tuple(RevocationList.decode(der) for der in collateral.crls),
         logs=evidence.event_logs,
         at=at,
@@ -167,16 +171,40 @@ def _key(
     if collateral.keys:
         named = (key for key in collateral.keys if fingerprint(key) in want.attestation_keys)
         return None, next(named, collateral.keys[0])
-    leaves = [entry for entry in offered if not entry.is_authority]
+    leaves = [entry for entry in offered if not entry.is_authority and not is_endorsement(entry)]
     return None, leaves[0].public_key if leaves else None
 
 
 def _binding(key: bytes | None, offered: tuple[Certificate, ...], want: TpmExpect) -> Binding:
-    """By name where the expectation names the key, or could have and there is no certificate; else by certificate."""
+    """By name where the expectation names the key, or could have and nothing else vouches; else by a certificate.
+
+    That is one of the key itself, or one of the endorsement key of its TPM.
+    """
     if key is not None and fingerprint(key) in want.attestation_keys:
         return Binding.NAMED
     certified = any(entry.public_key == key for entry in offered)
-    return Binding.NAMED if want.attestation_keys and not certified else Binding.CERTIFICATE
+    if certified:
+        return Binding.CERTIFICATE
+    if isinstance(want.credential, ActivatedCredential):
+        return Binding.ENDORSEMENT
+    if want.attestation_keys:
+        return Binding.NAMED
+    return Binding.ENDORSEMENT if any(map(is_endorsement, offered)) else Binding.CERTIFICATE
+
+
+def _leaf(binding: Binding, key: bytes | None, offered: tuple[Certificate, ...], want: TpmExpect) -> Certificate | None:
+    """The certificate that the chain begins with: of the key, or of the endorsement key that the credential names."""
+    match binding:
+        case Binding.CERTIFICATE:
+            return next((entry for entry in offered if entry.public_key == key), None)
+        case Binding.ENDORSEMENT:
+            made = want.credential
+            if isinstance(made, ActivatedCredential):
+                wanted = (entry for entry in offered if fingerprint(entry.public_key) == made.endorsement_key)
+                return next(wanted, None)
+            return next(filter(is_endorsement, offered), None)
+        case _:
+            return None
 
 
 def fingerprint(key: bytes) -> bytes:

@@ -15,9 +15,11 @@ from warily.verify.vtpm import keys
 MAX_DEPTH: Final = 4
 BASIC_CONSTRAINTS: Final = "2.5.29.19"
 KEY_USAGE: Final = "2.5.29.15"
+EXTENDED_KEY_USAGE: Final = "2.5.29.37"
+ENDORSEMENT: Final = bytes.fromhex("06056781050801")  # tcg-kp-EKCertificate, 2.23.133.8.1, as it stands in DER
 UNDERSTOOD: Final = frozenset({BASIC_CONSTRAINTS, KEY_USAGE, "2.5.29.17", "2.5.29.37"})
 GCE_INSTANCE: Final = "1.3.6.1.4.1.11129.2.1.21"
-DIGITAL_SIGNATURE, KEY_CERT_SIGN, CRL_SIGN = 0, 5, 6
+DIGITAL_SIGNATURE, KEY_ENCIPHERMENT, KEY_AGREEMENT, KEY_CERT_SIGN, CRL_SIGN = 0, 2, 4, 5, 6
 _UTF8_STRING: Final = 0x0C
 
 
@@ -82,6 +84,12 @@ def may(certificate: Certificate, use: int) -> bool:
     reader = DerReader(usage.value, what="key usage")
     bits = reader.take(_der.BIT_STRING, "bits").content
     return len(bits) > 1 and bool(bits[1] >> (7 - use) & 1)
+
+
+def is_endorsement(certificate: Certificate) -> bool:
+    """Whether the certificate says of itself that it is of a TPM's endorsement key."""
+    usage = certificate.extensions.get(EXTENDED_KEY_USAGE)
+    return usage is not None and not certificate.is_authority and ENDORSEMENT in usage.value
 
 
 def unknown_critical(certificate: Certificate) -> list[str]:

@@ -22,7 +22,7 @@ COMMENTS: Final[dict[str, str]] = {
     "authorities": "SHA-256 of certificates that may vouch for attestation keys besides the built-in ones of clouds.",
     "attestation_keys": "SHA-256 of the SubjectPublicKeyInfo of attestation keys that need no voucher: yours, by name.",
     "bindings": "What may vouch for the attestation key: the processor below through Azure's paravisor (snp, tdx), a "
-    "certificate, or this file, which names it.",
+    "certificate, an endorsement key whose TPM opened a credential, or this file, which names it.",
     "hardware": "The processor below a virtual TPM; what is wanted of it stands in the table of that name.",
     "nonce": "The extra data of the quote: the challenge. It is new in each request, so a file cannot hold it; "
     "`warily verify --nonce` gives it.",
@@ -48,6 +48,7 @@ def choose(it: Genuine, *, hardware: SnpExpect | TdxExpect | Waived) -> TpmExpec
         authorities=_authorities(case),
         attestation_keys=frozenset({fingerprint(case.key)}) if _is_named(case) and case.key else frozenset(),
         bindings=frozenset({case.binding.value}),
+        credential=case.want.credential,
         hardware=hardware,
         nonce=Waived("it is made for each request, and compared where the request is made"),
         banks=frozenset({bank}),

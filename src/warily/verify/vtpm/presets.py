@@ -6,7 +6,7 @@ authority needs an expectation file. Which registers must have which values, no 
 
 from typing import Final
 
-from warily.core.expect import SnpExpect, TdxExpect, TpmExpect
+from warily.core.expect import NO_CREDENTIAL, SnpExpect, TdxExpect, TpmExpect
 from warily.core.finding import Waived
 
 _AUTHENTICITY: Final = Waived("genuine: authenticity alone was asked for")
@@ -18,6 +18,7 @@ def genuine(hardware: SnpExpect | TdxExpect | None) -> TpmExpect:
         authorities=frozenset(),
         attestation_keys=frozenset(),
         bindings=_AUTHENTICITY,
+        credential=NO_CREDENTIAL,
         hardware=hardware or _AUTHENTICITY,
         nonce=_AUTHENTICITY,
         banks=_AUTHENTICITY,
@@ -35,7 +36,8 @@ def baseline(hardware: SnpExpect | TdxExpect | None) -> TpmExpect:
     return TpmExpect(
         authorities=frozenset(),
         attestation_keys=frozenset(),
-        bindings=frozenset({"snp", "tdx", "certificate"}),
+        bindings=frozenset({"snp", "tdx", "certificate", "endorsement"}),
+        credential=NO_CREDENTIAL,
         hardware=hardware or _not_named("processor"),
         nonce=_not_named("nonce"),
         banks=frozenset({"sha256", "sha384", "sha512"}),
