@@ -46,6 +46,7 @@ from fuzz.seeds import (
     spoken,
     written,
 )
+from tests.smbios_tables import END, SYSTEM
 from warily.errors import FormatError
 from warily.formats import (
     _xml,
@@ -87,6 +88,7 @@ from warily.formats import (
     pem,
     sev_hashes,
     signed_note,
+    smbios,
     snp_certs,
     snp_guest_message,
     spdm,
@@ -259,6 +261,7 @@ TARGETS: Final[dict[str, Target]] = {
         (literal("example.org/log+01020304+" + base64.b64encode(b"\1" + bytes(32)).decode()),),
     ),
     "sniffers": Target(sniffers, (files("evidence/*/*/*"),)),
+    "smbios.SmbiosTables.decode": Target(smbios.SmbiosTables.decode, (literal(SYSTEM + END),)),
     "snp_certs.decode_table": Target(snp_certs.decode_table, (written(made.certificate_table),)),
     "snp_guest_message.ReportAnswer.decode": Target(
         snp_guest_message.ReportAnswer.decode, (written(made.report_answer),)

@@ -10,7 +10,9 @@ import pytest
 from tests.measure.test_shapes import MANIFEST as SNP
 from tests.measure.test_shapes import PARTS
 from tests.measure.test_td_rules import GIB, MADE
+from tests.measure.test_td_rules import manifest as built
 from tests.measure.test_tdx import ACPI, launch
+from tests.smbios_tables import of_guest, of_host
 from warily.cli.main import run_command_line
 from warily.core.declaration import Platform
 from warily.core.manifest import Ingredient, Manifest
@@ -99,6 +101,24 @@ def test_predict_is_what_measure_says(folder: Path, tmp_path: Path, capsys: pyte
     assert said["registers"] == {name: value.hex() for name, value in whole.items() if name != "rtmr3"}
     assert manifest("predict", folder / "manifest.dsse.json", *words) == 0
     assert "ACPI tables" in json.loads(capsys.readouterr().out)["absent"]["rtmr0"]
+
+
+def test_predict_takes_smbios_tables_with_what_firmware_adds_to_them(
+    tmp_path: Path, vectors: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    firmware = vectors / "measure/firmware/OVMF.generic.fd"
+    made = built(firmware.read_bytes())
+    (tmp_path / "manifest.json").write_bytes(made.encode())
+    boot, acpi = vectors / "measure/pcr/boot/directboot", vectors / "measure/pcr/acpi/directboot"
+    (tmp_path / "tables").write_bytes(of_host(of_guest(boot)))
+    words = ("--platform", "tdx", "--json", "--acpi", str(acpi), "--smbios", str(tmp_path / "tables"))
+    assert manifest("predict", tmp_path / "manifest.json", *words) == 0
+    assert "adds to them about itself" in json.loads(capsys.readouterr().out)["absent"]["rtmr0"]
+    assert manifest("predict", tmp_path / "manifest.json", *words, "--firmware", str(firmware)) == 0
+    found = json.loads(capsys.readouterr().out)["registers"]["rtmr0"]
+    log = ("--log", str(boot / "binary_bios_measurements"))
+    assert manifest("predict", tmp_path / "manifest.json", *words[:5], *log) == 0
+    assert json.loads(capsys.readouterr().out)["registers"]["rtmr0"] == found
 
 
 def test_predict_without_a_word_is_the_declared_shape(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.measure.test_tdx import ACPI, BUILT, KERNEL
+from tests.smbios_tables import END, SYSTEM, of_guest, of_host
 from warily.cli.main import run_command_line
 from warily.cli.measure_tdx import size, version
-from warily.core.acpi_blobs import AcpiBlobs
 from warily.errors import HostError, UsageError
 from warily.host import qtest
 
@@ -56,12 +56,12 @@ def test_the_installed_qemu_gives_its_tables_where_it_is_the_one(
 ) -> None:
     asked: list[tuple[str, ...]] = []
 
-    def tables(arguments: tuple[str, ...]) -> AcpiBlobs:
+    def tables(arguments: tuple[str, ...]) -> qtest.HostTables:
         asked.append(arguments)
-        return ACPI
+        return qtest.HostTables(acpi=ACPI, smbios=SYSTEM + END)
 
     monkeypatch.setattr(qtest, "qemu_version", lambda: (10, 2, 1))
-    monkeypatch.setattr(qtest, "read_acpi", tables)
+    monkeypatch.setattr(qtest, "read_tables", tables)
     assert "rtmr0" in answer(capsys, [*files, "--qemu", "10.2", "--json"])["registers"]
     assert asked[0][-4:] == ("-smp", "2", "-m", "2097152K")
     assert "rtmr0" not in answer(capsys, [*files, "--qemu", "10.3", "--json"])["registers"]
@@ -75,14 +75,49 @@ def test_the_installed_qemu_gives_its_tables_where_it_is_the_one(
 
 
 def test_a_genuine_log_gives_what_cannot_be_computed(
-    files: list[str], vectors: Path, capsys: pytest.CaptureFixture[str]
+    files: list[str], vectors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     firmware = str(vectors / "measure/firmware/OVMF.generic.fd")
     words = [firmware if word.endswith("/firmware") else word for word in files]
     words += ["--acpi", str(vectors / "measure/pcr/acpi/directboot"), "--json"]
     assert "SMBIOS" in answer(capsys, words)["absent"]["rtmr0"]
-    log = str(vectors / "measure/pcr/boot/directboot/binary_bios_measurements")
-    assert "rtmr0" in answer(capsys, [*words, "--log", log])["registers"]
+    boot = vectors / "measure/pcr/boot/directboot"
+    log = str(boot / "binary_bios_measurements")
+    expected = answer(capsys, [*words, "--log", log])["registers"]["rtmr0"]
+    (tmp_path / "smbios").write_bytes(of_host(of_guest(boot)))
+    found = answer(capsys, [*words, "--smbios", str(tmp_path / "smbios")])
+    assert found["registers"]["rtmr0"] == expected
+    (tmp_path / "acpi/etc_smbios_smbios-tables.bin").write_bytes(of_host(of_guest(boot)))
+    for name in ("table-loader", "acpi_rsdp", "acpi_tables"):
+        data = (vectors / "measure/pcr/acpi/directboot" / f"etc_{name}").read_bytes()
+        (tmp_path / f"acpi/etc_{name}").write_bytes(data)
+    (tmp_path / "acpi/etc_tpm_log.bin").write_bytes((vectors / "measure/pcr/acpi/directboot/etc_tpm_log").read_bytes())
+    beside = [str(tmp_path / "acpi") if word.endswith("directboot") else word for word in words]
+    assert answer(capsys, beside)["registers"]["rtmr0"] == expected
+
+
+def test_the_launch_says_which_tables(
+    files: list[str], vectors: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[list[str], qtest.Setup]] = []
+
+    def tables(arguments: list[str], *, setup: qtest.Setup) -> qtest.HostTables:
+        asked.append((arguments, setup))
+        return qtest.HostTables(acpi=ACPI, smbios=SYSTEM + END if "host" not in arguments else None)
+
+    monkeypatch.setattr(qtest, "read_tables", tables)
+    words = [
+        str(vectors / "measure/firmware/OVMF.generic.fd") if word.endswith("/firmware") else word for word in files
+    ]
+    launch = "qemu-system-x86_64 -machine q35 -smbios 'type=1,product=A B'"
+    assert "rtmr0" in answer(capsys, [*words, "--launch", launch, "--json"])["registers"]
+    assert asked == [(["-machine", "q35", "-smbios", "type=1,product=A B"], qtest.OVMF)]
+    found = answer(capsys, [*words, "--launch", "-cpu host", "--json"])
+    assert "SMBIOS tables for this machine are not given" in found["absent"]["rtmr0"]
+    old = [str(vectors / "measure/firmware/OVMF.bookworm.fd") if word.endswith("/firmware") else word for word in files]
+    assert run_command_line([*old, "--launch", "-machine q35"]) == 0
+    assert asked[-1][1] == qtest.OVMF_2022
+    assert run_command_line([*words, "--launch", "'"]) == 2
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from warily.errors import HostError, UsageError
+from warily.formats.smbios import SmbiosTables
 from warily.host import qtest
 from warily.host.qtest_arguments import tpm_chardev, without_effects
 
@@ -33,6 +34,26 @@ def test_a_machine_with_a_tpm_needs_none_running() -> None:
     found = qtest.read_acpi(["-nodefaults", "-machine", "q35", *words, "tpm-crb,tpmdev=t0"])
     assert found.tpm_log == bytes(65536)
     assert b"TPM2" in found.tables
+
+
+def test_smbios_tables_are_read_as_well_where_they_name_the_real_processor() -> None:
+    words = [
+        "-nodefaults",
+        "-machine",
+        "q35",
+        "-smp",
+        "3",
+        "-smbios",
+        "type=1,serial=S123",
+        "-smbios",
+        "type=11,value=x",
+    ]
+    found = qtest.read_tables([*words, "-cpu", "max"]).smbios
+    assert found is not None
+    listed = SmbiosTables.decode(found).structures
+    assert [each.strings[-1] for each in listed if each.header.type == 1] == [b"S123"]
+    assert [each.strings for each in listed if each.header.type == 11] == [(b"x",)]
+    assert qtest.read_tables([*words, "-cpu", "host,migratable=off"]).smbios is None
 
 
 def test_a_machine_without_tables_says_so() -> None:

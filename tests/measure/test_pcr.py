@@ -1,15 +1,18 @@
 """PCRs of five real boots: replayed from their logs, and predicted from what their inputs are."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.uki_images import minimal_stub
+from tests.smbios_tables import END, SYSTEM
+from tests.uki_images import assemble, minimal_stub
 from warily.core.acpi_blobs import AcpiBlobs
 from warily.core.registers import BANKS
 from warily.errors import FormatError, UsageError
+from warily.formats.smbios import SmbiosTables
 from warily.formats.tcg_log import EventLog
 from warily.measure.pcr import ALL_BANKS, PcrBoot, boot_events, predict, replay
 from warily.measure.uki import USUAL_PATHS, section_events
@@ -106,11 +109,26 @@ def test_without_a_log_the_smbios_tables_stay_open(vectors: Path) -> None:
     boot = PcrBoot(firmware=firmware, program=minimal_stub(), acpi=AcpiBlobs(loader=b"", rsdp=b"", tables=b""))
     found = predict(boot_events(boot, ["sha256"]), banks=["sha256"])
     assert [(name, "SMBIOS" in because) for name, because in found.absent] == [("sha256:1", True)]
+    given = replace(boot, smbios=SmbiosTables.decode(SYSTEM + END))
+    assert predict(boot_events(given, ["sha256"]), banks=["sha256"]).absent == ()
+
+
+@pytest.mark.parametrize(
+    ("stub", "given", "without"),
+    [("252", [], []), ("257", [], []), ("258", ["not known"], ["not known"]), ("262", [""], ["they are not given"])],
+)
+def test_a_late_stub_measures_smbios_tables_too(vectors: Path, stub: str, given: list[str], without: list[str]) -> None:
+    firmware = (vectors / "measure" / "firmware" / "OVMF.generic.fd").read_bytes()
+    boot = PcrBoot(firmware=firmware, program=assemble(minimal_stub(version=stub), [(".linux", minimal_stub())]))
+    for each, reasons in ((replace(boot, smbios=SmbiosTables.decode(SYSTEM + END)), given), (boot, without)):
+        found = [event for event in boot_events(each, ["sha256"]) if (event.register, event.type) == (1, 6)]
+        assert len(found) == len(reasons)
+        assert all(reason in event.because for event, reason in zip(found, reasons, strict=True))
+        for event in found:
+            assert event.because or event.hashed == SYSTEM[:24] + b"\0" + SYSTEM[25:]
 
 
 def test_an_image_takes_no_second_initrd(vectors: Path) -> None:
-    from tests.uki_images import assemble
-
     firmware = (vectors / "measure" / "firmware" / "OVMF.generic.fd").read_bytes()
     image = assemble(minimal_stub(version="252"), [(".linux", minimal_stub())])
     with pytest.raises(UsageError, match="initrd inside"):

@@ -19,13 +19,16 @@ MAX_FILES: Final = 1024
 LOADER: Final = "etc/table-loader"
 TABLES: Final = "etc/acpi/tables"
 RSDP: Final = "etc/acpi/rsdp"
+SMBIOS: Final = "etc/smbios/smbios-tables"
 _FW_CFG: Final = {
     "etc_table-loader": LOADER,
     "etc_acpi_tables": TABLES,
     "etc_acpi_rsdp": RSDP,
     "etc_tpm_log": "etc/tpm/log",
     "etc_e820": "etc/e820",
+    "etc_smbios_smbios-tables": SMBIOS,
 }
+_NO_ACPI: Final = frozenset(("etc/tpm/log", SMBIOS))
 _NOT_TABLES: Final = frozenset((".asl", ".dsl", ".tsv", ".json", ".md", ".txt", ".toml", ".log"))
 
 
@@ -78,7 +81,7 @@ def _take(given: Given, file: Path) -> None:
             given.loader = data
         elif name == "etc/e820":
             given.ram = memory_map.from_e820(data)
-        elif name != "etc/tpm/log":
+        elif name not in _NO_ACPI:
             one = read_tables(data)
             given.reading.tables.extend(one.tables)
             given.reading.findings.extend(one.findings)

@@ -6,22 +6,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from warily.acpi.pin import measured, reference
 from warily.errors import UsageError
 from warily.formats.acpi_pin import AcpiPin
 from warily.host import qtest
 
-if TYPE_CHECKING:
-    from warily.core.acpi_blobs import AcpiBlobs
-
 
 def predict(options: argparse.Namespace) -> int:
     """Print the digests, raw and normalised; with --into also write the files."""
-    blobs, found = _read(options)
+    tables, found = _read(options)
     if options.into is not None:
-        _write(options.into, blobs)
+        _write(options.into, tables)
     if options.json:
         print(json.dumps(_as_json(found), indent=2))
         return 0
@@ -46,13 +43,13 @@ def pin(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read(options: argparse.Namespace) -> "tuple[AcpiBlobs, AcpiPin]":
+def _read(options: argparse.Namespace) -> tuple[qtest.HostTables, AcpiPin]:
     words: Sequence[str] = options.arguments or (
         *("-nodefaults", "-machine", options.machine, "-smp", options.cpus, "-m", options.memory),
     )
     setup = _setup(options, words)
-    blobs = qtest.read_acpi(words, qemu=options.qemu, setup=setup)
-    return blobs, reference(blobs, qemu=qtest.qemu_version(options.qemu), arguments=words)
+    tables = qtest.read_tables(words, qemu=options.qemu, setup=setup)
+    return tables, reference(tables.acpi, qemu=qtest.qemu_version(options.qemu), arguments=words)
 
 
 def _setup(options: argparse.Namespace, words: Sequence[str]) -> qtest.Setup:
@@ -80,13 +77,15 @@ NAMES: Final = {
     "etc/acpi/rsdp": "etc_acpi_rsdp.bin",
     "etc/acpi/tables": "etc_acpi_tables.bin",
     "etc/tpm/log": "etc_tpm_log.bin",
+    qtest.SMBIOS: "etc_smbios_smbios-tables.bin",
 }
 
 
-def _write(folder: Path, blobs: "AcpiBlobs") -> None:
+def _write(folder: Path, tables: qtest.HostTables) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, data in measured(blobs):
+        smbios = [] if tables.smbios is None else [(qtest.SMBIOS, tables.smbios)]
+        for name, data in [*measured(tables.acpi), *smbios]:
             (folder / NAMES[name]).write_bytes(data)
     except OSError as error:
         msg = f"cannot write to {folder}: {error.strerror}"

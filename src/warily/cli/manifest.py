@@ -11,7 +11,7 @@
 FILE is a manifest (manifest.json) or a signed one (manifest.dsse.json). `verify` and `export` trust your own
 owner key, and each one named with --owner. `show` verifies nothing, and says so. `import` verifies a signature
 where --key names a public key (PEM), and says what it did. `predict` is for the declared shape where nothing else is
-said; what the manifest leaves open of a TD, --acpi or --log gives.
+said; what the manifest leaves open of a TD, --acpi, --smbios, --launch or --log gives.
 
 Exit statuses: 0 done · 3 not a manifest · 10 not signed by an owner you trust, or changed since.
 """
@@ -21,6 +21,7 @@ import sys
 from pathlib import Path
 
 from warily.cli.manifest_show import show
+from warily.cli.measure_tables import declare_tables
 from warily.core.manifest import LIMIT, SCHEMA, Manifest
 from warily.errors import FormatError, UsageError
 from warily.formats._json import JsonObject
@@ -51,7 +52,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     predict.add_argument("--cpu", metavar="MODEL", help="QEMU's CPU model, for SNP")
     predict.add_argument("--qemu", metavar="VERSION", help="QEMU's version, for TDX (default: since 10.2)")
     predict.add_argument("--host", default="", metavar="NAME", help="a kind of host, as candidates are named")
-    predict.add_argument("--acpi", metavar="DIR", help="QEMU's ACPI blobs, for RTMR0")
+    predict.add_argument("--firmware", metavar="FILE", help="the firmware, where RTMR0 needs SMBIOS tables")
+    declare_tables(predict)
     predict.add_argument("--log", metavar="FILE", help="an event log of such a machine, for RTMR0")
     predict.add_argument("--trace", action="store_true", help="print the steps as well")
 

@@ -3,16 +3,19 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from warily.cli.measure_common import print_prediction
-from warily.cli.measure_tdx import acpi_folder, read_log, size, version
+from warily.cli.measure_common import print_prediction, read
+from warily.cli.measure_tables import host_tables
+from warily.cli.measure_tdx import read_log, size, version
 from warily.core.declaration import Platform
 from warily.core.manifest import Manifest
 from warily.errors import UsageError
+from warily.formats.ovmf import LIMIT
+from warily.measure.boot import examine
+from warily.measure.boot.steps import smbios_event
 from warily.measure.matching import supplied_by
 from warily.measure.shapes import Shape, declared, recompute
 
 if TYPE_CHECKING:
-    from warily.core.acpi_blobs import AcpiBlobs
     from warily.measure.shape_events import Supplied
 
 
@@ -45,5 +48,8 @@ def _shape(manifest: Manifest, options: argparse.Namespace) -> Shape:
 
 
 def _supplied(options: argparse.Namespace) -> "Supplied":
-    tables: AcpiBlobs | None = acpi_folder(options.acpi) if options.acpi else None
-    return supplied_by(read_log(options.log) if options.log else (), tables=tables)
+    firmware = read(options.firmware, LIMIT) if options.firmware else None
+    tables, smbios = host_tables(options, firmware)
+    bios = None if firmware is None else examine(firmware).bios
+    event = None if smbios is None else smbios_event(smbios, bios)
+    return supplied_by(read_log(options.log) if options.log else (), tables=tables, smbios=event)

@@ -4,7 +4,8 @@ import argparse
 from typing import TYPE_CHECKING, Final
 
 from warily.cli.measure_common import output_options, read
-from warily.cli.measure_tdx import acpi_folder, size, version
+from warily.cli.measure_tables import declare_tables, host_tables
+from warily.cli.measure_tdx import size, version
 from warily.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _machine(pcr: argparse.ArgumentParser) -> None:
     pcr.add_argument("--memory", metavar="SIZE", help="memory: bytes, or with a unit (2G, 512M)")
     pcr.add_argument("--vcpus", type=int, metavar="N", help="virtual processors")
     pcr.add_argument("--phys-bits", type=int, default=40, metavar="N", help="width of physical addresses (default: 40)")
-    pcr.add_argument("--acpi", metavar="DIR", help="QEMU's ACPI blobs: etc_table-loader, etc_acpi_rsdp, …")
+    declare_tables(pcr)
     pcr.add_argument(
         "--disk", action="store_true", help="firmware finds the program on a disk, not from QEMU's -kernel"
     )
@@ -133,8 +134,10 @@ def _boot(options: argparse.Namespace, banks: tuple[str, ...], log: "EventLog | 
     from warily.measure.direct_boot import MAX_INITRD  # noqa: PLC0415  # likewise
     from warily.measure.pcr import PcrBoot, boot_events  # noqa: PLC0415  # likewise
 
+    firmware = read(options.firmware, LIMIT)
+    acpi, smbios = host_tables(options, firmware)
     boot = PcrBoot(
-        firmware=read(options.firmware, LIMIT),
+        firmware=firmware,
         program=read(options.uki or options.kernel, pe.LIMIT),
         route="disk" if options.disk else "kernel",
         initrd=read(options.initrd, MAX_INITRD) if options.initrd else None,
@@ -142,7 +145,8 @@ def _boot(options: argparse.Namespace, banks: tuple[str, ...], log: "EventLog | 
         firmware_version=options.firmware_version,
         layout=options.layout,
         variables=read(options.vars, LIMIT) if options.vars else None,
-        acpi=acpi_folder(options.acpi) if options.acpi else None,
+        acpi=acpi,
+        smbios=smbios,
         qemu=version(options.qemu) if options.qemu else None,
         memory=size(options.memory) if options.memory else None,
         vcpus=options.vcpus,

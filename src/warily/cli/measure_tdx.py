@@ -7,20 +7,22 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from warily.cli.measure_common import output_options, read
+from warily.cli.measure_tables import MAX_BLOB, declare_tables, host_tables
 from warily.errors import FormatError, HostError, UsageError
 
 if TYPE_CHECKING:
     from warily.core.acpi_blobs import AcpiBlobs
     from warily.core.registers import Prediction
+    from warily.formats.smbios import SmbiosTables
     from warily.measure.boot import BootEvent
 
-MAX_BLOB: Final = 16 << 20
 DESCRIPTION: Final = r"""
 Predict MRTD and RTMR0 to RTMR3 of an Intel TDX guest that QEMU starts from OVMF.
 
 Without a kernel, MRTD alone; with --kernel, the boot of that kernel, or of a unified kernel image. Registers that the
-inputs do not suffice for are named with the reason. RTMR0 needs QEMU's ACPI tables: from --acpi DIR, or from the
-installed QEMU where --qemu names its version (for a q35 machine of this size with no other device).
+inputs do not suffice for are named with the reason. RTMR0 needs QEMU's ACPI tables, and since 2025 its SMBIOS tables:
+from --acpi DIR and --smbios FILE, or from the installed QEMU, asked with --launch STRING. Where --qemu names the
+installed version, a q35 machine of this size with no other device is asked, with --cpu MODEL for its SMBIOS tables too.
 
   warily measure tdx --firmware OVMF.inteltdx.fd --memory 2G --vcpus 4 --kernel vmlinuz --initrd initrd.zst \
       --append "$(cat cmdline)" --qemu 10.2
@@ -48,9 +50,8 @@ def declare(platforms: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     tdx.add_argument("--append", metavar="STRING", help="the kernel command line")
     tdx.add_argument("--vars", metavar="FILE", help="the variable store, where it is not the one in the firmware")
     tdx.add_argument("--qemu", metavar="VERSION", help="QEMU's version (default: as upstream does it since 10.2)")
-    tdx.add_argument(
-        "--acpi", metavar="DIR", help="QEMU's ACPI blobs: etc_table-loader, etc_acpi_rsdp, etc_acpi_tables"
-    )
+    tdx.add_argument("--cpu", metavar="MODEL", help="QEMU's CPU model, which the SMBIOS tables of that machine name")
+    declare_tables(tdx)
     tdx.add_argument("--log", metavar="FILE", help="event log of such a machine, for what cannot be computed")
     tdx.add_argument("--layout", metavar="NAME", help="event layout of the firmware, where the image does not show it")
     tdx.add_argument("--disk", action="store_true", help="firmware finds the unified kernel image on a disk")
@@ -65,9 +66,11 @@ def _tdx(options: argparse.Namespace) -> "Prediction":
 
     memory = size(options.memory)
     qemu = None if options.qemu is None else version(options.qemu)
+    firmware = read(options.firmware, LIMIT)
+    acpi, smbios = _tables(options, firmware, memory, qemu)
     return predict(
         TdxLaunch(
-            firmware=read(options.firmware, LIMIT),
+            firmware=firmware,
             memory=memory,
             vcpus=options.vcpus,
             kernel=read(options.kernel, MAX_KERNEL) if options.kernel else None,
@@ -75,7 +78,8 @@ def _tdx(options: argparse.Namespace) -> "Prediction":
             command_line=None if options.append is None else os.fsencode(options.append),
             variables=read(options.vars, LIMIT) if options.vars else None,
             qemu=qemu,
-            acpi=_acpi(options, memory, qemu),
+            acpi=acpi,
+            smbios=smbios,
             route="disk" if options.disk else "kernel",
             partitions=read(options.partitions, MAX_BLOB) if options.partitions else None,
             layout=options.layout,
@@ -102,49 +106,28 @@ def version(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _acpi(options: argparse.Namespace, memory: int, qemu: tuple[int, int] | None) -> "AcpiBlobs | None":
-    """The tables in the folder; or those of the installed QEMU, where it is the version that was named."""
-    if options.acpi:
-        return acpi_folder(options.acpi)
-    if qemu is None:
-        return None
-    from warily.host.qtest import qemu_version, read_acpi  # noqa: PLC0415  # only where QEMU is asked
+def _tables(
+    options: argparse.Namespace, firmware: bytes, memory: int, qemu: tuple[int, int] | None
+) -> "tuple[AcpiBlobs | None, SmbiosTables | None]":
+    """The tables that are given; or else those of the installed QEMU, where it is the version that was named."""
+    acpi, smbios = host_tables(options, firmware)
+    if acpi is not None or qemu is None:
+        return acpi, smbios
+    from warily.formats.smbios import SmbiosTables  # noqa: PLC0415  # --help answers without it
+    from warily.host.qtest import qemu_version, read_tables  # noqa: PLC0415  # only where QEMU is asked
 
     try:
         if qemu_version()[:2] != qemu:
-            return None
+            return acpi, smbios
         shape = ("-smp", str(options.vcpus), "-m", f"{memory >> 10}K")
-        return read_acpi(("-machine", "q35,smm=off", "-cpu", "max,-cx16", "-nodefaults", *shape))
+        words = ("-machine", "q35,smm=off", "-cpu", options.cpu or "max,-cx16", "-nodefaults", *shape)
+        found = read_tables(words)
     except HostError as error:
-        print(f"warily: QEMU's ACPI tables are not read: {error}", file=sys.stderr)
-        return None
-
-
-def acpi_folder(folder: str) -> "AcpiBlobs":
-    """The blobs in the folder. Raises `UsageError`."""
-    from warily.core.acpi_blobs import AcpiBlobs  # noqa: PLC0415  # --help answers without it
-
-    return AcpiBlobs(
-        loader=_blob(folder, "etc/table-loader"),
-        rsdp=_blob(folder, "etc/acpi/rsdp"),
-        tables=_blob(folder, "etc/acpi/tables"),
-        tpm_log=_blob(folder, "etc/tpm/log") if _has(folder, "etc/tpm/log") else None,
-    )
-
-
-def _blob(folder: str, name: str) -> bytes:
-    """The blob under either of its names: with underscores, or as a path below the folder."""
-    return read(
-        next((path for path in _names(folder, name) if os.access(path, os.R_OK)), _names(folder, name)[0]), MAX_BLOB
-    )
-
-
-def _has(folder: str, name: str) -> bool:
-    return any(os.access(path, os.R_OK) for path in _names(folder, name))
-
-
-def _names(folder: str, name: str) -> tuple[str, str]:
-    return f"{folder}/{name.replace('/', '_')}", f"{folder}/{name}"
+        print(f"warily: QEMU's tables are not read: {error}", file=sys.stderr)
+        return acpi, smbios
+    if smbios is None and options.cpu is not None and found.smbios is not None:
+        smbios = SmbiosTables.decode(found.smbios)
+    return found.acpi, smbios
 
 
 def read_log(path: str) -> "tuple[BootEvent, ...]":

@@ -1,4 +1,4 @@
-"""Read the ACPI tables of a machine out of the installed QEMU, without a guest and without a change to QEMU.
+"""Read the ACPI and SMBIOS tables of a machine out of the installed QEMU, without a guest and without a change to QEMU.
 
 QEMU makes the tables anew when firmware selects them, from what firmware has programmed by then. Under qtest
 nothing runs, so the few registers that count are written here as firmware writes them. Source: QEMU
@@ -10,7 +10,7 @@ import re
 import signal
 import struct
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -39,6 +39,7 @@ LOADER: Final = "etc/table-loader"
 RSDP: Final = "etc/acpi/rsdp"
 TABLES: Final = "etc/acpi/tables"
 TPM_LOG: Final = "etc/tpm/log"
+SMBIOS: Final = "etc/smbios/smbios-tables"
 
 _VERSION: Final = re.compile(rb"version (\d+)\.(\d+)\.(\d+)")
 
@@ -73,8 +74,26 @@ def qemu_version(qemu: str = "qemu-system-x86_64") -> tuple[int, int, int]:
     return int(found[1]), int(found[2]), int(found[3])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostTables:
+    """What a QEMU hands to firmware, byte for byte. `smbios` is None where the machine has no SMBIOS tables.
+
+    It is None as well with `-cpu host`: they name the processor, and under qtest there is another.
+    """
+
+    acpi: AcpiBlobs
+    smbios: bytes | None
+
+
 def read_acpi(arguments: Sequence[str], *, qemu: str = "qemu-system-x86_64", setup: Setup | None = None) -> AcpiBlobs:
-    """The ACPI files that `qemu` with these arguments hands to firmware, byte for byte.
+    """The ACPI files of `read_tables` alone."""
+    return read_tables(arguments, qemu=qemu, setup=setup).acpi
+
+
+def read_tables(
+    arguments: Sequence[str], *, qemu: str = "qemu-system-x86_64", setup: Setup | None = None
+) -> HostTables:
+    """The tables that `qemu` with these arguments hands to firmware.
 
     `arguments` are those of a launch, without the program: `-nodefaults` belongs there where the launch has it. What
     does not touch the tables is left out or leads nowhere (see `qtest_arguments`). Without `setup` the firmware is
@@ -95,7 +114,13 @@ def read_acpi(arguments: Sequence[str], *, qemu: str = "qemu-system-x86_64", set
         asked = stack.enter_context(conversation([*command, *words], timeout=TIMEOUT))
         ports = _Ports(asked)
         _program(ports, words, chosen)
-        return _blobs(ports)
+        places = _places(ports)
+        smbios = _read(ports, *places[SMBIOS]) if SMBIOS in places and not _is_host(arguments) else None
+        return HostTables(acpi=_blobs(ports, places), smbios=smbios)
+
+
+def _is_host(arguments: Sequence[str]) -> bool:
+    return any(option in ("-cpu", "--cpu") and value.split(",")[0] == "host" for option, value in pairwise(arguments))
 
 
 @contextmanager
@@ -234,8 +259,8 @@ def _open_bridge(ports: _Ports, device: int, function: int, window: int) -> None
     ports.configure(device, function, 0x04, 0x07)
 
 
-def _blobs(ports: _Ports) -> AcpiBlobs:
-    """The files, by the names that the directory of fw_cfg gives them."""
+def _places(ports: _Ports) -> dict[str, tuple[int, int]]:
+    """Key and size of each file that is there, by the names that the directory of fw_cfg gives them."""
     if ports.file(SIGNATURE_KEY, 4) != SIGNATURE:
         raise HostError("the machine has no firmware configuration device")
     count = int.from_bytes(ports.file(DIRECTORY_KEY, 4), "big")
@@ -247,6 +272,10 @@ def _blobs(ports: _Ports) -> AcpiBlobs:
     for size, key, _, name in struct.iter_unpack(">IHH56s", directory):
         if size:  # QEMU names a TPM's log where there is no TPM
             places[name.rstrip(b"\0").decode("ascii", "replace")] = (key, size)
+    return places
+
+
+def _blobs(ports: _Ports, places: Mapping[str, tuple[int, int]]) -> AcpiBlobs:
     if LOADER not in places:
         raise UsageError("this machine has no ACPI tables", hint="a microvm has them with -machine microvm,acpi=on")
     found = {name: _read(ports, *places[name]) for name in (LOADER, RSDP, TABLES, TPM_LOG) if name in places}

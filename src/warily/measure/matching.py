@@ -19,7 +19,7 @@ from warily.errors import UsageError
 from warily.formats._record import record
 from warily.formats.tcg_log import EventType
 from warily.measure import snp
-from warily.measure.boot import BootEvent, acpi_of, smbios_of
+from warily.measure.boot import BootEvent, acpi_of, is_smbios, smbios_of
 from warily.measure.boot.steps import acpi_events
 from warily.measure.launch_digest import LaunchDigest
 from warily.measure.processors import Processors
@@ -157,18 +157,22 @@ def _used(manifest: Manifest, supplied: Supplied) -> tuple[str, ...]:
     )
 
 
-def supplied_by(log: Sequence[BootEvent], *, tables: AcpiBlobs | None = None) -> Supplied:
+def supplied_by(
+    log: Sequence[BootEvent], *, tables: AcpiBlobs | None = None, smbios: BootEvent | None = None
+) -> Supplied:
     """What only the host knows, out of a log: its ACPI and SMBIOS tables, and who vouches for the kernel.
 
-    `tables` are QEMU's, in place of those in the log.
+    `tables` are QEMU's, in place of those in the log, and so is `smbios`.
     """
     found: dict[str, Sequence[BootEvent]] = {}
     if tables is not None:
         found["acpi"] = tuple(acpi_events(tables))
     elif (logged := acpi_of(log)) is not None:
         found["acpi"] = logged
-    if smbios_of(log) is not None:
-        found["smbios"] = [event for event in log if event.type == EventType.EFI_HANDOFF_TABLES]
+    if smbios is not None:
+        found["smbios"] = (smbios,)
+    elif smbios_of(log) is not None:
+        found["smbios"] = [event for event in log if is_smbios(event)]
     if authority := [event for event in log if event.type == EventType.EFI_VARIABLE_AUTHORITY]:
         found["variables"] = authority
     return found

@@ -12,6 +12,7 @@ from warily.core.registers import HASHES, Candidate, Prediction, Step
 from warily.errors import FormatError, UsageError
 from warily.formats._record import record
 from warily.formats.linux_kernel import SetupHeader
+from warily.formats.smbios import SmbiosTables
 from warily.formats.tcg_log import EventLog, EventType
 from warily.formats.uefi_varstore import VariableStore
 from warily.formats.uki import Uki
@@ -27,6 +28,7 @@ from warily.measure.boot import (
     hashed,
     predict_events,
     smbios_of,
+    stub_smbios_of,
     unknown,
 )
 from warily.measure.boot.layout import Route
@@ -51,9 +53,10 @@ class PcrBoot:
 
     `route` says who starts the program: QEMU's -kernel, or firmware from a disk. `qemu` (major, minor) and `memory` in
     bytes count for a kernel that QEMU changes, `memory`, `vcpus` and `physical_bits` for firmware that writes into what
-    it measures. `variables` is the variable store; None takes that of the firmware. `log` is the log of a machine of
-    the same shape: what no input decides is taken from it. `partitions` is what firmware logs of the disk's partition
-    table, empty without one. `stub` is the version of the stub, where the image does not say.
+    it measures. `acpi` and `smbios` are QEMU's tables for this very machine. `variables` is the variable store; None
+    takes that of the firmware. `log` is the log of a machine of the same shape: what no input decides is taken from it.
+    `partitions` is what firmware logs of the disk's partition table, empty without one. `stub` is the version of the
+    stub, where the image does not say.
     """
 
     firmware: bytes
@@ -65,6 +68,7 @@ class PcrBoot:
     layout: str | None = None
     variables: bytes | None = None
     acpi: AcpiBlobs | None = None
+    smbios: SmbiosTables | None = None
     qemu: tuple[int, int] | None = None
     memory: int | None = None
     vcpus: int | None = None
@@ -136,7 +140,7 @@ def boot_events(boot: PcrBoot, banks: Sequence[str]) -> tuple[BootEvent, ...]:
         msg = f"which events this firmware logs is not known; layouts that fit: {names}"
         raise UsageError(msg, hint="name one: --layout NAME")
     layout = facts.layouts[0]
-    started = _program(boot, layout, banks)
+    started = _program(boot, layout, banks, boot.smbios or stub_smbios_of(logged))
     inputs = BootInputs(
         facts=facts,
         firmware_events=firmware_events(
@@ -144,7 +148,7 @@ def boot_events(boot: PcrBoot, banks: Sequence[str]) -> tuple[BootEvent, ...]:
         ),
         variables=_store(boot),
         acpi=boot.acpi or _acpi_of(logged),
-        smbios=smbios_of(logged),
+        smbios=boot.smbios or smbios_of(logged),
         boot_variables=boot_variables_of(logged) or _disk_options(boot),
         partitions=boot.partitions,
         image=started.image,
@@ -184,7 +188,9 @@ def _store(boot: PcrBoot) -> VariableStore | None:
         return None
 
 
-def _program(boot: PcrBoot, layout: BootLayout, banks: Sequence[str]) -> Started:
+def _program(
+    boot: PcrBoot, layout: BootLayout, banks: Sequence[str], smbios: SmbiosTables | tuple[BootEvent, ...] | None
+) -> Started:
     """What the program decides: its digest as firmware sees it, and what stub and Linux get."""
     image = _as_started(boot)
     digests = {bank: authenticode(image, bank) for bank in banks}
@@ -199,7 +205,7 @@ def _program(boot: PcrBoot, layout: BootLayout, banks: Sequence[str]) -> Started
     events = uki_events(data, algorithms=banks, profile=boot.profile, version=boot.stub)
     return Started(
         image=digests,
-        stub=(*events, *stub_events(data, uki, sections, algorithms=banks, given=given)),
+        stub=(*events, *stub_events(data, uki, sections, algorithms=banks, given=given, smbios=smbios)),
         load_options=load_options(data, uki, sections, given),
         initrd=handed_initrd(data, uki, sections, banks),
     )

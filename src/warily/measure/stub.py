@@ -10,13 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from warily.formats.pe import SectionHeader
+from warily.formats.smbios import SmbiosTables
 from warily.formats.tcg_log import EventType
 from warily.formats.uki import KERNEL, Uki
 from warily.measure.authenticode import authenticode
 from warily.measure.boot import BootEvent, hashed, known, unknown
+from warily.measure.boot.smbios import stub_measures
+from warily.measure.boot.steps import tagged
 
 KERNEL_PCR: Final = 4
 SMBIOS_PCR: Final = 1
+SMBIOS_TAGS: Final = {1: 0xD5CB7CBC, 2: 0xE0D47BC8, 11: 0xC0B3BD23}
+SMBIOS_SINCE: Final = 262  # seen there; not known of 258 to 261
 PARAMETERS_PCR: Final = 12
 MODELLED_UNTIL: Final = 256  # from 257 on, os-release and the profile are handed over as well
 LOADS_KERNEL_UNTIL: Final = 257  # by firmware's LoadImage, which measures it; 262 is seen not to
@@ -31,9 +36,18 @@ _TRAILER: Final = b"070701" + b"0" * 32 + b"00000001" + b"0" * 48 + b"0000000B" 
 
 
 def stub_events(
-    data: bytes | memoryview, uki: Uki, sections: Mapping[str, SectionHeader], *, algorithms: Sequence[str], given: str
+    data: bytes | memoryview,
+    uki: Uki,
+    sections: Mapping[str, SectionHeader],
+    *,
+    algorithms: Sequence[str],
+    given: str,
+    smbios: SmbiosTables | tuple[BootEvent, ...] | None = None,
 ) -> Iterator[BootEvent]:
-    """What the stub extends after PCR 11: the command line it was `given`, and through firmware the kernel."""
+    """What the stub extends after PCR 11: the command line it was `given`, and through firmware the kernel.
+
+    Later stubs measure some of the machine's SMBIOS tables instead: `smbios` has QEMU's, or the events in a log.
+    """
     if given:
         text = f"{mangled(given)}\0".encode("utf-16-le")
         yield hashed(PARAMETERS_PCR, EventType.IPL, "command line given to the stub", ingredient="append", data=text)
@@ -51,8 +65,30 @@ def stub_events(
             digests=digests,
         )
     else:
-        because = "this stub measures some of the machine's SMBIOS tables, which are not modelled; a log tells"
-        yield unknown(SMBIOS_PCR, EventType.EVENT_TAG, "SMBIOS tables", ingredient="smbios", because=because)
+        yield from _smbios_events(uki.stub.major, smbios)
+
+
+def _smbios_events(version: int, smbios: SmbiosTables | tuple[BootEvent, ...] | None) -> Iterator[BootEvent]:
+    kind, name = EventType.EVENT_TAG, "SMBIOS tables, by the stub"
+    if isinstance(smbios, tuple):
+        yield from smbios
+    elif version < SMBIOS_SINCE:
+        because = f"whether systemd-stub {version} measures SMBIOS tables is not known; a log tells"
+        yield unknown(SMBIOS_PCR, kind, name, ingredient="smbios", because=because)
+    elif smbios is None:
+        because = "this stub measures some of QEMU's SMBIOS tables, and they are not given"
+        yield unknown(SMBIOS_PCR, kind, name, ingredient="smbios", because=because)
+    else:
+        for number, content in stub_measures(smbios):
+            data = tagged(SMBIOS_TAGS[number], f"smbios:type{number}\0".encode("utf-16-le"))
+            yield BootEvent(
+                register=SMBIOS_PCR,
+                type=kind,
+                name=f"SMBIOS type {number}",
+                ingredient="smbios",
+                hashed=content,
+                data=data,
+            )
 
 
 def load_options(data: bytes | memoryview, uki: Uki, sections: Mapping[str, SectionHeader], given: str) -> bytes | None:

@@ -14,6 +14,7 @@ from warily.errors import FormatError, UsageError
 from warily.formats._record import record
 from warily.formats.linux_kernel import MIN_SIZE, SetupHeader
 from warily.formats.pe import PeImage
+from warily.formats.smbios import SmbiosTables
 from warily.formats.tcg_log import EventType
 from warily.formats.tdvf import SectionType, Tdvf
 from warily.formats.uefi_varstore import VariableStore
@@ -28,6 +29,7 @@ from warily.measure.boot import (
     boot_variables_of,
     fw_cfg_of,
     smbios_of,
+    stub_smbios_of,
     unknown,
 )
 from warily.measure.boot.layout import Route
@@ -47,11 +49,11 @@ NO_MENU: Final = bytes(2)
 class TdxLaunch:
     """A TD as the host starts it. Bytes are the files' content; `memory` is in bytes.
 
-    `variables` replaces the variable store of the firmware. `qemu` is the version, major and minor. `acpi` are
-    QEMU's tables for this very machine. `route` says whether QEMU gets the kernel (`kernel`) or firmware finds a
-    unified kernel image on a disk (`disk`), with `partitions` as `BootInputs` has them. `layout` names the event
-    layout where the firmware does not show it. `log` are the events of a boot of such a machine, from which comes
-    what cannot be computed: SMBIOS tables and boot variables.
+    `variables` replaces the variable store of the firmware. `qemu` is the version, major and minor. `acpi` and
+    `smbios` are QEMU's tables for this very machine. `route` says whether QEMU gets the kernel (`kernel`) or firmware
+    finds a unified kernel image on a disk (`disk`), with `partitions` as `BootInputs` has them. `layout` names the
+    event layout where the firmware does not show it. `log` are the events of a boot of such a machine, from which
+    comes what is not given: tables, and the boot variables of disks.
     """
 
     firmware: bytes
@@ -63,6 +65,7 @@ class TdxLaunch:
     variables: bytes | None = None
     qemu: tuple[int, int] | None = None
     acpi: AcpiBlobs | tuple[BootEvent, ...] | None = None
+    smbios: SmbiosTables | None = None
     route: Route = "kernel"
     partitions: bytes | None = None
     layout: str | None = None
@@ -146,7 +149,7 @@ class TdBoot:
             variables=self._variables,
             fw_cfg=fw_cfg_of(launch.log) or items,
             acpi=launch.acpi or acpi_of(launch.log),
-            smbios=smbios_of(launch.log),
+            smbios=launch.smbios or smbios_of(launch.log),
             boot_variables=self._boot_variables(),
             partitions=launch.partitions,
             image=self._image(patched=variant.patched and launch.route == "kernel"),
@@ -181,14 +184,14 @@ class TdBoot:
         return self._images[patched]
 
     def _stub_events(self) -> tuple[BootEvent, ...]:
-        """What the stub of a unified kernel image logs before Linux runs. SMBIOS tables come from a log alone."""
+        """What the stub of a unified kernel image logs before Linux runs."""
         kernel, uki = self._launch.kernel, self._uki
         if uki is None or kernel is None:
             return ()
-        logged = [event for event in self._launch.log if (event.register, event.type) == (1, EventType.EVENT_TAG)]
-        own = stub_events(kernel, uki, uki.measured(), algorithms=(ALGORITHM,), given=_text(self._given))
-        measured = (event for event in own if not (logged and event.type == EventType.EVENT_TAG))
-        return (*uki_events(kernel, algorithms=(ALGORITHM,)), *measured, *logged)
+        smbios = self._launch.smbios or stub_smbios_of(self._launch.log)
+        sections, given = uki.measured(), _text(self._given)
+        own = stub_events(kernel, uki, sections, algorithms=(ALGORITHM,), given=given, smbios=smbios)
+        return (*uki_events(kernel, algorithms=(ALGORITHM,)), *own)
 
     def _load_options(self, variant: Variant) -> bytes | None:
         """What Linux gets as its command line, in UTF-16 with a NUL; empty where it measures none."""

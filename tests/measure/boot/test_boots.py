@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ABSENT, vectors_folder
+from tests.smbios_tables import of_guest, of_host
 from warily.core.acpi_blobs import AcpiBlobs
 from warily.core.registers import BANKS, RegisterBank
+from warily.formats.smbios import SmbiosTables
 from warily.formats.tcg_log import EventLog, EventType
 from warily.formats.tdvf import SectionType, Tdvf
 from warily.formats.uefi_varstore import VariableStore
@@ -26,7 +28,6 @@ from warily.measure.boot import (
     pcr,
     predict_events,
     rtmr,
-    smbios_of,
     unknown,
 )
 from warily.measure.firmware_pcr import firmware_events
@@ -67,7 +68,7 @@ def firmware_shown() -> tuple[FirmwareFacts, tuple[BootEvent, ...], VariableStor
 
 
 def inputs(name: str, events: tuple[BootEvent, ...]) -> BootInputs:
-    """Everything that these boots depend on and that is kept here; SMBIOS, kernel and initrd come from the log."""
+    """Everything that these boots depend on and that is kept here; kernel and initrd come from the log."""
     facts, volumes, variables = firmware_shown()
     acpi = FOLDER / "pcr/acpi" / name
     blobs = {
@@ -89,7 +90,7 @@ def inputs(name: str, events: tuple[BootEvent, ...]) -> BootInputs:
         acpi=AcpiBlobs(**blobs)
         if blobs
         else tuple(event for event in events if event.type == EventType.PLATFORM_CONFIG_FLAGS),
-        smbios=smbios_of(events),
+        smbios=SmbiosTables.decode(of_host(of_guest(FOLDER / "pcr/boot" / name))),
         image=image.digests,
         stub=tuple(event for event in events if event.register == 11 or (event.register, event.type) == (1, 6)),
         load_options=f"{'' if 'uki' in name else 'initrd=initrd '}console=ttyS0 warily.test=1\0".encode("utf-16-le"),

@@ -5,7 +5,16 @@ A PCR and an RTMR are both folds of such a list; they differ in which events the
 
 from warily.measure.boot.event import BootEvent, hashed, known, unknown
 from warily.measure.boot.fold import Folded, Place, fold, pcr, rtmr
-from warily.measure.boot.from_log import acpi_of, boot_variables_of, events_of, fw_cfg_of, is_of_td, smbios_of
+from warily.measure.boot.from_log import (
+    acpi_of,
+    boot_variables_of,
+    events_of,
+    fw_cfg_of,
+    is_of_td,
+    is_smbios,
+    smbios_of,
+    stub_smbios_of,
+)
 from warily.measure.boot.layout import BootLayout, FirmwareFacts, examine, facts_of, layout_named, layouts
 from warily.measure.boot.predict import predict_events
 from warily.measure.boot.steps import BootInputs
@@ -26,6 +35,7 @@ __all__ = [
     "fw_cfg_of",
     "hashed",
     "is_of_td",
+    "is_smbios",
     "known",
     "layout_named",
     "layouts",
@@ -33,5 +43,6 @@ __all__ = [
     "predict_events",
     "rtmr",
     "smbios_of",
+    "stub_smbios_of",
     "unknown",
 ]

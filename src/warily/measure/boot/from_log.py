@@ -12,6 +12,7 @@ INGREDIENT: Final = "the log"
 SHA384_ALONE: Final = ((0x000C, 48),)
 QEMU_ITEM: Final = b"QEMU FW CFG\0"
 ACPI_DATA: Final = b"ACPI DATA"
+SMBIOS_TABLES: Final = b"SmbiosTable\0"
 ACPI_FILES: Final = 3  # without a TPM
 
 # The measurement register index of a CCEL log → the first PCR index that stands for it (MRTD and RTMR3 have none).
@@ -51,8 +52,19 @@ def boot_variables_of(events: Iterable[BootEvent]) -> tuple[BootEvent, ...] | No
 
 def smbios_of(events: Iterable[BootEvent]) -> dict[str, bytes] | None:
     """The digests of the SMBIOS tables in a log; None where it has none."""
-    found = next((event for event in events if event.type == EventType.EFI_HANDOFF_TABLES), None)
+    found = next(filter(is_smbios, events), None)
     return None if found is None else dict(found.digests)
+
+
+def is_smbios(event: BootEvent) -> bool:
+    """Whether the event is that of the SMBIOS tables; in newer form a log names them."""
+    named = event.type == EventType.EFI_HANDOFF_TABLES2 and SMBIOS_TABLES in event.data
+    return event.type == EventType.EFI_HANDOFF_TABLES or named
+
+
+def stub_smbios_of(events: Iterable[BootEvent]) -> tuple[BootEvent, ...] | None:
+    """What systemd-stub measured of the SMBIOS tables; None where the log has nothing of it."""
+    return tuple(event for event in events if (event.register, event.type) == (1, EventType.EVENT_TAG)) or None
 
 
 def fw_cfg_of(events: Iterable[BootEvent]) -> tuple[BootEvent, ...] | None:

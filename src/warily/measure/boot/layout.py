@@ -8,6 +8,7 @@ step is one event or a group of them; `separator:N` is the separator of PCR N. T
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from importlib import resources
 from typing import Any, Final, Literal
@@ -16,6 +17,8 @@ from warily.errors import FormatError, UsageError
 from warily.formats._record import record
 from warily.formats.firmware_volume import parse_volumes
 from warily.formats.load_option import LoadOption, firmware_file
+from warily.formats.smbios import Structure
+from warily.measure.boot.smbios import bios_information
 
 Platform = Literal["tdx", "tpm"]
 Route = Literal["kernel", "disk"]
@@ -57,13 +60,15 @@ class BootLayout:
 class FirmwareFacts:
     """What the image itself shows. `version` is the release that it names, "2026.08+ds-2" say; None without one.
 
-    `layouts` are those that fit: exactly one where the image decides. `drivers` are the GUIDs of its files.
+    `layouts` are those that fit: exactly one where the image decides. `drivers` are the GUIDs of its files, and `bios`
+    is what it adds to SMBIOS tables about itself.
     """
 
     version: str | None
     layouts: tuple[BootLayout, ...]
     drivers: frozenset[str]
     because: str
+    bios: Structure | None = None
 
     @property
     def secure_boot(self) -> bool:
@@ -113,7 +118,9 @@ def examine(firmware: bytes) -> FirmwareFacts:
     if len(fitting) > 1 and version is not None:
         named = tuple(layout for layout in fitting if version[:7] in layout.versions)
         fitting, because = (named, f"by its version {version}") if named else (fitting, because)
-    return FirmwareFacts(version=version, layouts=fitting, drivers=found.files, because=because)
+    return FirmwareFacts(
+        version=version, layouts=fitting, drivers=found.files, because=because, bios=bios_information(found)
+    )
 
 
 def _fits(layout: BootLayout, parts: tuple[bytes, ...]) -> bool:
@@ -170,4 +177,4 @@ def facts_of(firmware: bytes, *, layout: str | None) -> FirmwareFacts:
         found = examine(firmware)
     except FormatError:  # an unusual image: whoever names its layout knows better
         return FirmwareFacts(version=None, layouts=(named,), drivers=frozenset(), because="as you said")
-    return FirmwareFacts(version=found.version, layouts=(named,), drivers=found.drivers, because="as you said")
+    return replace(found, layouts=(named,), because="as you said")

@@ -11,12 +11,14 @@ from typing import Final
 from warily.core.acpi_blobs import AcpiBlobs
 from warily.formats._record import record
 from warily.formats.load_option import LoadOption
+from warily.formats.smbios import SmbiosTables, Structure
 from warily.formats.tcg_log import EventType
 from warily.formats.td_hob import TdHob
 from warily.formats.uefi_events import EFI_GLOBAL, LOAD_OPTIONS_TAG, UefiVariable
 from warily.formats.uefi_varstore import IMAGE_SECURITY, VariableStore
 from warily.measure.boot.event import BootEvent, hashed, known, unknown
 from warily.measure.boot.layout import BootLayout, FirmwareFacts
+from warily.measure.boot.smbios import measured
 
 NOTHING: Final = bytes(4)  # what a separator is the hash of
 CALLING: Final = b"Calling EFI Application from Boot Option"
@@ -37,13 +39,13 @@ TIMESTAMP_DATABASE: Final = "dbt"  # measured only where it is there
 class BootInputs:
     """What a boot depends on. None: not known, so the events that depend on it are not predicted.
 
-    `firmware_events` are those of PCR 0. `smbios`, `image` and `initrd` are digests by algorithm; `image` is the
-    Authenticode digest of the program that firmware starts, as firmware gets it, and
-    `image_because` says why there is none. `fw_cfg` and `acpi` may be what QEMU
-    offers, or events taken from elsewhere. `boot_variables` are events in place of what layout and store say.
-    `partitions` is UEFI_GPT_DATA of the disk, empty for a disk without a GPT. `stub` is what the program logs before
-    Linux runs. `load_options` are the bytes that Linux gets as its load options (UTF-16 with a NUL); empty, as
-    `initrd` may be, where it measures none. `failed_exits` counts how often leaving boot services failed at first.
+    `firmware_events` are those of PCR 0. `image` and `initrd` are digests by algorithm; `image` is the Authenticode
+    digest of the program that firmware starts, as firmware gets it, and `image_because` says why there is none.
+    `fw_cfg` and `acpi` may be what QEMU offers, or events taken from elsewhere; `smbios` QEMU's tables, or digests.
+    `boot_variables` are events in place of what layout and store say. `partitions` is UEFI_GPT_DATA of the disk, empty
+    for a disk without a GPT. `stub` is what the program logs before Linux runs. `load_options` are the bytes that Linux
+    gets as its load options (UTF-16 with a NUL); empty, as `initrd` may be, where it measures none. `failed_exits`
+    counts how often leaving boot services failed at first.
     """
 
     facts: FirmwareFacts
@@ -53,7 +55,7 @@ class BootInputs:
     variables: VariableStore | None = None
     fw_cfg: Mapping[str, bytes] | tuple[BootEvent, ...] | None = None
     acpi: AcpiBlobs | tuple[BootEvent, ...] | None = None
-    smbios: Mapping[str, bytes] | None = None
+    smbios: SmbiosTables | Mapping[str, bytes] | None = None
     boot_variables: tuple[BootEvent, ...] | None = None
     partitions: bytes | None = None
     authority: tuple[BootEvent, ...] | None = None
@@ -170,11 +172,26 @@ def _image(inputs: BootInputs, _: BootLayout) -> Iterator[BootEvent]:
 
 def _smbios(inputs: BootInputs, _: BootLayout) -> Iterator[BootEvent]:
     kind, name = EventType.EFI_HANDOFF_TABLES, "SMBIOS tables"
-    if inputs.smbios is not None:
-        yield known(1, kind, name, ingredient="smbios", digests=inputs.smbios)
-    elif inputs.facts.measures_smbios:
-        because = "how firmware filters them is not modelled; a log of such a machine tells"
+    tables = inputs.smbios
+    if isinstance(tables, Mapping):
+        yield known(1, kind, name, ingredient="smbios", digests=tables)
+    elif not inputs.facts.measures_smbios:
+        return
+    elif tables is None:
+        because = "QEMU's SMBIOS tables for this machine are not given"
         yield unknown(1, kind, name, ingredient="smbios", because=because)
+    else:
+        yield smbios_event(tables, inputs.facts.bios)
+
+
+def smbios_event(tables: SmbiosTables, bios: Structure | None) -> BootEvent:
+    """The event of QEMU's tables, to which firmware adds `bios`, where they have no such structure."""
+    kind, name = EventType.EFI_HANDOFF_TABLES, "SMBIOS tables"
+    data = measured(tables, bios)
+    if data is None:
+        because = "it is not known what the firmware adds to them about itself"
+        return unknown(1, kind, name, ingredient="firmware", because=because)
+    return BootEvent(register=1, type=kind, name=name, ingredient="smbios", hashed=data)
 
 
 def _boot_variables(inputs: BootInputs, layout: BootLayout) -> Iterator[BootEvent]:
@@ -232,7 +249,7 @@ def _load_options(inputs: BootInputs, _: BootLayout) -> Iterator[BootEvent]:
     if inputs.load_options is None:
         yield unknown(9, kind, name, ingredient="command line", because="the command line that Linux gets is not known")
     elif inputs.load_options:
-        data = _tagged(LOAD_OPTIONS_TAG, b"LOADED_IMAGE::LoadOptions\0")
+        data = tagged(LOAD_OPTIONS_TAG, b"LOADED_IMAGE::LoadOptions\0")
         yield BootEvent(
             register=9, type=kind, name=name, ingredient="command line", hashed=inputs.load_options, data=data
         )
@@ -246,7 +263,8 @@ def _initrd(inputs: BootInputs, _: BootLayout) -> Iterator[BootEvent]:
         yield known(9, kind, name, ingredient="initrd", digests=inputs.initrd)
 
 
-def _tagged(tag: int, content: bytes) -> bytes:
+def tagged(tag: int, content: bytes) -> bytes:
+    """The data of an EV_EVENT_TAG event (PC Client Platform Firmware Profile 1.06, section 10.4.2)."""
     return tag.to_bytes(4, "little") + len(content).to_bytes(4, "little") + content
 
 
