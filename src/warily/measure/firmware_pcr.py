@@ -7,12 +7,14 @@ Source: TCG PC Client Platform Firmware Profile 1.06, section 3.3.4.1; edk2 Secu
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from warily.errors import UsageError
 from warily.formats.firmware_volume import Volume, file_sections, parse_volumes
 from warily.formats.tcg_log import EventType
-from warily.measure.boot import BootEvent, hashed, unknown
+from warily.measure.boot import Alternative, BootEvent, hashed, unknown
+from warily.measure.pei_timer import PC_TIMER_PORT, Q35_TIMER_PORT, timer_port_at, with_timer_port
 from warily.measure.platform_info import MachineShape, platform_info_of
 
 PCR: Final = 0
@@ -56,8 +58,8 @@ def firmware_events(
             ingredient=INGREDIENT,
             data=f"{text}\0".encode("utf-16-le"),
         ),
-        _pei_volume(bytes(pei.data), shape) if writes else _blob("PEI volume", pei),
-        _blob("DXE volume", dxe),
+        _pei_volume(bytes(pei.data), shape) if writes else _plain_pei_volume(pei),
+        _blob("DXE volume", bytes(dxe.data)),
     )
 
 
@@ -79,6 +81,19 @@ def _with(found: Sequence[Volume], core: str) -> Volume | None:
     return next((volume for volume in found if core in volume.files), None)
 
 
+def _plain_pei_volume(volume: Volume) -> BootEvent:
+    """The PEI volume as it is measured, where all that is written there is the port of the timer."""
+    at = timer_port_at(volume)
+    usual = _blob("PEI volume", with_timer_port(volume, at, Q35_TIMER_PORT))
+    if at is None:
+        return usual
+    others = (
+        Alternative(name="pc", because="a machine of the type pc", hashed=with_timer_port(volume, at, PC_TIMER_PORT)),
+        Alternative(name="unwritten", because="nothing writes into the PEI volume", hashed=bytes(volume.data)),
+    )
+    return replace(usual, alternatives=others)
+
+
 def _pei_volume(volume: bytes, shape: MachineShape | None) -> BootEvent:
     """The PEI volume of firmware that writes into it, as it is on a machine of that shape."""
     kind, name, info = EventType.EFI_PLATFORM_FIRMWARE_BLOB, "PEI volume", platform_info_of(volume)
@@ -92,12 +107,12 @@ def _pei_volume(volume: bytes, shape: MachineShape | None) -> BootEvent:
     return BootEvent(register=PCR, type=kind, name=name, ingredient="firmware, memory, vcpus", hashed=written)
 
 
-def _blob(name: str, volume: Volume) -> BootEvent:
+def _blob(name: str, volume: bytes) -> BootEvent:
     # The event's data tells base and length, which no register depends on; so the log's own data is left out.
     return BootEvent(
         register=PCR,
         type=EventType.EFI_PLATFORM_FIRMWARE_BLOB,
         name=name,
         ingredient=INGREDIENT,
-        hashed=bytes(volume.data),
+        hashed=volume,
     )

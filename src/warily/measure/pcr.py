@@ -4,7 +4,8 @@ Registers are named by bank and number, `sha256:11`. What no input decides is le
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from warily.core.acpi_blobs import AcpiBlobs
@@ -109,6 +110,7 @@ def predict(
         trace += found.trace
         before = fold(listed, bank, place=_named(bank)) if paths else found
         candidates += [*_candidates(bank, before.registers, paths), *_retried(bank, listed)]
+        candidates += _alternatives(bank, listed, start)
     return Prediction(
         registers={name: registers[name] for name in sorted(registers, key=_order(banks))},
         trace=tuple(trace),
@@ -273,6 +275,19 @@ def _retried(bank: str, events: Sequence[BootEvent]) -> list[Candidate]:
     value = fold([*own[: at + 1], failed, *own[at:]], bank, place=_named(bank)).registers[name]
     because = "Linux had to leave boot services twice"
     return [Candidate(name="retried exit", register=name, value=value, because=because)]
+
+
+def _alternatives(bank: str, events: Sequence[BootEvent], start: Mapping[str, bytes]) -> Iterator[Candidate]:
+    """The registers of events that are other on other machines, one alternative at a time."""
+    for event in events:
+        name = f"{bank}:{event.register}"
+        own = [each for each in events if each.register == event.register] if event.alternatives else []
+        if any(each.digest(bank) is None for each in own):
+            continue
+        for other in event.alternatives:
+            changed = [replace(each, hashed=other.hashed) if each is event else each for each in own]
+            value = fold(changed, bank, place=_named(bank), start=start).registers[name]
+            yield Candidate(name=other.name, register=name, value=value, because=other.because)
 
 
 def _order(banks: Sequence[str]) -> Callable[[str], tuple[int, int]]:

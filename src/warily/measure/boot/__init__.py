@@ -3,7 +3,7 @@
 A PCR and an RTMR are both folds of such a list; they differ in which events there are and in who holds the register.
 """
 
-from warily.measure.boot.event import BootEvent, hashed, known, unknown
+from warily.measure.boot.event import Alternative, BootEvent, hashed, known, unknown
 from warily.measure.boot.fold import Folded, Place, fold, pcr, rtmr
 from warily.measure.boot.from_log import (
     acpi_of,
@@ -20,6 +20,7 @@ from warily.measure.boot.predict import predict_events
 from warily.measure.boot.steps import BootInputs
 
 __all__ = [
+    "Alternative",
     "BootEvent",
     "BootInputs",
     "BootLayout",

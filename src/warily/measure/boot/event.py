@@ -8,6 +8,15 @@ from warily.formats.tcg_log import EventType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """Other bytes that an event may be the hash of, as a candidate is named and explained."""
+
+    name: str
+    because: str
+    hashed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BootEvent:
     """An event that firmware, a stub or the kernel logs.
 
@@ -15,6 +24,7 @@ class BootEvent:
     it is in plain words, `ingredient` what its digest depends on. Exactly one of three is there: the bytes that are
     `hashed`, the `digests` by algorithm (as hashlib names it), or the reason why neither is known (`because`).
     `data` is the event's data as a log shows it, as far as it can be told beforehand; it moves no register.
+    `alternatives` are for other machines.
     """
 
     register: int
@@ -25,6 +35,7 @@ class BootEvent:
     digests: Mapping[str, bytes] = field(default_factory=dict)
     because: str = ""
     data: bytes = field(default=b"", repr=False)
+    alternatives: tuple[Alternative, ...] = ()
 
     def digest(self, algorithm: str) -> bytes | None:
         """What extends the register of that algorithm's bank; None where it cannot be told (`because` says why)."""
