@@ -21,12 +21,13 @@ from warily.core.collateral import TdxCollateral
 from warily.core.evidence import TdxEvidence
 from warily.core.expect import TdxExpect
 from warily.core.finding import Outcome
+from warily.core.vendors import module_versions
 from warily.errors import FormatError
 from warily.formats.tdx_quote import Quote
 from warily.verify import appraise, recognise
 from warily.verify.tdx import p256
 from warily.verify.tdx.presets import BASELINE, GENUINE
-from warily.verify.tdx.roots import intel_root, module_versions
+from warily.verify.tdx.roots import intel_root
 
 MALFORMED, ACCEPTED = "malformed", "accepted"
 

@@ -1,4 +1,4 @@
-"""Where vendors publish what they say about their hardware: `data/vendors.toml`, read once."""
+"""What is known of vendors beforehand, as data: where they publish (`data/vendors.toml`), what their modules are."""
 
 import tomllib
 from collections.abc import Mapping
@@ -24,3 +24,10 @@ def services() -> Mapping[str, Service]:
     table = tomllib.loads(resources.files("warily.data").joinpath("vendors.toml").read_text("utf-8"))
     found = [Service(**entry) for entry in table["service"]]
     return {service.name: service for service in found}
+
+
+@lru_cache(maxsize=1)
+def module_versions() -> Mapping[str, str]:
+    """The version of each released TDX module, by its MRSEAM in hexadecimal (`data/tdx_modules.toml`)."""
+    table = tomllib.loads(resources.files("warily.data").joinpath("tdx_modules.toml").read_text("utf-8"))
+    return {entry["mrseam"]: entry["version"] for entry in table["module"]}

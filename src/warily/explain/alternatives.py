@@ -12,7 +12,7 @@ from warily.explain.answer import ChangedInput
 from warily.explain.launch import Firmware, Launch, Part
 from warily.formats._record import record
 from warily.measure.cpu import signature
-from warily.measure.snp_hosts import hosts
+from warily.measure.snp_hosts import Host, host_named, hosts
 from warily.measure.vmsa import Vmm
 
 FEATURE_BITS: Final = {
@@ -20,6 +20,7 @@ FEATURE_BITS: Final = {
     6: "PreventHostIBS", 7: "BTBIsolation", 8: "VmplSSS", 9: "SecureTSC", 10: "VmgexitParameter",
     12: "IbsVirtualization", 14: "VmsaRegProt", 15: "SmtProtection",
 }  # fmt: skip
+FILES: Final = ("firmware", "kernel", "initrd", "line")  # fields of a launch that stand for a file each
 NO_INITRD: Final = Part(name="none", sha256=hashlib.sha256(b"").digest())
 
 
@@ -55,26 +56,32 @@ def _once(parts: Iterable[Part]) -> tuple[Part, ...]:
     return tuple({part.sha256: part for part in reversed(tuple(parts))}.values())[::-1]
 
 
+def alternatives(launch: Launch, parts: Parts) -> dict[str, list[object]]:
+    """What each file of the launch (`FILES`) might be instead; a line stands for another root file system."""
+    rule, kernel = launch.firmware.rule, launch.kernel
+    same = (entry for entry in parts.firmwares if entry.rule.platform is rule.platform)
+    found: dict[str, list[object]] = {name: [] for name in FILES}
+    found["firmware"] = [entry for entry in same if entry.rule.seed != rule.seed or entry.rule.vmm != rule.vmm]
+    if kernel is None:
+        found["kernel"] = list(parts.kernels)
+        return found
+    found["kernel"] = [entry for entry in parts.kernels if entry.sha256 != kernel.sha256]
+    found["initrd"] = [entry for entry in (*parts.initrds, NO_INITRD) if entry.sha256 != launch.initrd.sha256]
+    rooted = dict.fromkeys(words.with_root_of(launch.line, other) for other in parts.lines)
+    found["line"] = [line for line in rooted if line is not None and line != launch.line]
+    return found
+
+
 def files(launch: Launch, parts: Parts) -> Iterator[Launch]:
     """The launch with one file exchanged for another that is known, or left out; or with another root file system."""
-    rule = launch.firmware.rule
-    same = (entry for entry in parts.firmwares if entry.rule.platform is rule.platform)
-    yield from (launch.but(firmware=entry) for entry in same if entry.rule.seed != rule.seed)
-    if launch.kernel is None:
-        for kernel in parts.kernels:
-            yield launch.but(kernel=kernel)
-        return
-    yield launch.but(kernel=None)
-    mine = launch.kernel.sha256
-    yield from (launch.but(kernel=kernel) for kernel in parts.kernels if kernel.sha256 != mine)
-    others = (initrd for initrd in (*parts.initrds, NO_INITRD) if initrd.sha256 != launch.initrd.sha256)
-    yield from (launch.but(initrd=initrd) for initrd in others)
-    rooted = dict.fromkeys(words.with_root_of(launch.line, other) for other in parts.lines)
-    yield from (launch.but(line=line) for line in rooted if line is not None and line != launch.line)
+    for name, others in alternatives(launch, parts).items():
+        yield from (launch.but(**{name: other}) for other in others)
+    if launch.kernel is not None:
+        yield launch.but(kernel=None)
 
 
 def machines(launch: Launch, parts: Parts, *, bits: int) -> Iterator[Launch]:
-    """The launch with another CPU model, another host, or up to `bits` (1 or 2) bits of its features turned.
+    """The launch with another CPU model, another host, or up to `bits` bits of its features turned.
 
     The number of processors stays.
     """
@@ -85,7 +92,7 @@ def machines(launch: Launch, parts: Parts, *, bits: int) -> Iterator[Launch]:
         if number is not None and number not in seen:
             seen.add(number)
             yield launch.but(cpu=cpu)
-    for at, host in enumerate(hosts(Vmm(launch.firmware.rule.vmm), svsm=False)):
+    for at, host in enumerate(hosts(Vmm(launch.firmware.rule.vmm), svsm=launch.firmware.svsm)):
         if host.name != host_said(launch):
             yield launch.but(host=host.name if at else "")
     known = sorted(FEATURE_BITS.keys() - {0})
@@ -110,15 +117,33 @@ def changes(before: Launch, after: Launch) -> tuple[ChangedInput, ...]:
         if (was and was.sha256) != (now and now.sha256):
             found.append(ChangedInput(name=name, was=_file(was), now=_file(now)))
     found += words.changes(before.line, after.line)
+    features, hosted = _features(before, after)
     for name, old, new in (
         ("vcpus", str(before.vcpus), str(after.vcpus)),
         ("cpu", before.cpu, after.cpu),
-        ("features", said_features(before.features), said_features(after.features)),
-        ("host", host_said(before), host_said(after)),
+        ("features", *features),
+        ("vmm", before.firmware.rule.vmm, after.firmware.rule.vmm),
+        ("host", *hosted),
     ):
         if old != new:
             found.append(ChangedInput(name=name, was=old, now=new))
     return tuple(found)
+
+
+def _features(before: Launch, after: Launch) -> tuple[tuple[str, str], tuple[str, str]]:
+    """(was, is) of the features and of the host. A host that differs in nothing but features is told by those."""
+    one, other = _host(before), _host(after)
+    hosted = (host_said(before), host_said(after))
+    if before.firmware.rule.vmm != after.firmware.rule.vmm:
+        hosted = ("", "")
+    elif one.reset == other.reset and one.vmsa_gpa == other.vmsa_gpa and before.features == after.features:
+        told = (before.features | one.features, after.features | other.features)
+        return (said_features(told[0]), said_features(told[1])), ("", "")
+    return (said_features(before.features), said_features(after.features)), hosted
+
+
+def _host(launch: Launch) -> Host:
+    return host_named(launch.host, Vmm(launch.firmware.rule.vmm), svsm=launch.firmware.svsm)
 
 
 def _file(part: Part | Firmware | None) -> str:
@@ -127,7 +152,7 @@ def _file(part: Part | Firmware | None) -> str:
 
 def host_said(launch: Launch) -> str:
     """The name of the host's variant."""
-    return launch.host or next(hosts(Vmm(launch.firmware.rule.vmm), svsm=False)).name
+    return launch.host or next(hosts(Vmm(launch.firmware.rule.vmm), svsm=launch.firmware.svsm)).name
 
 
 def said_features(features: int) -> str:

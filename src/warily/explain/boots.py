@@ -1,12 +1,13 @@
 """Measured boots that are known: the events that a build leads to, and other events that could stand in their place."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
 from warily.core.declaration import Platform
-from warily.core.shape_rules import EventRule
+from warily.core.shape_rules import EventRule, TdMemory
 from warily.errors import FormatError, UsageError
 from warily.explain.answer import ChangedInput
 from warily.explain.builds import Build
@@ -114,18 +115,38 @@ def _memories(
     """The event of the hand-off block list, for other sizes of memory."""
     rule = next((rule for rule in rules if rule.td_hob is not None), None)
     at = next((at for at, event in enumerate(events) if rule and event.name == rule.name), None)
-    for size in SIZES if rule is not None and at is not None else ():
-        if rule is None or rule.td_hob is None or at is None or size == memory:
-            continue
+    if rule is None or rule.td_hob is None or at is None:
+        return
+    yield from memories_at(at, events[at], hobs(rule.td_hob), memory)
+
+
+@lru_cache(maxsize=8)
+def hobs(firmware: TdMemory) -> Mapping[int, bytes]:
+    """The SHA-384 of the hand-off block list of a TD, by usual sizes of memory."""
+    found = {}
+    for size in SIZES:
         try:
-            hob = td_hob_of(rule.td_hob, size)
+            found[size] = hashlib.sha384(td_hob_of(firmware, size).measured).digest()
         except (UsageError, FormatError):
             continue  # too little for the firmware
-        event = events[at]
-        other = BootEvent(
-            register=event.register, type=event.type, name=event.name, ingredient="memory", hashed=hob.measured
-        )
-        yield at, other, ChangedInput(name="memory", was=said_size(memory), now=said_size(size))
+    return found
+
+
+def memories_at(
+    at: int, event: BootEvent, hobs: Mapping[int, bytes], memory: int
+) -> Iterator[tuple[int, BootEvent, ChangedInput]]:
+    """The event at this place for other sizes of memory; `hobs` has the SHA-384 of the hand-off block list of each."""
+    was = said_size(memory)
+    for size, digest in hobs.items():
+        if size != memory:
+            other = BootEvent(
+                register=event.register,
+                type=event.type,
+                name=event.name,
+                ingredient="memory",
+                digests={"sha384": digest},
+            )
+            yield at, other, ChangedInput(name="memory", was=was, now=said_size(size))
 
 
 def said_size(size: int) -> str:
@@ -188,17 +209,22 @@ def label(event: BootEvent) -> str:
 class LineForm:
     """How an event hashes a command line, found out by the one digest that is known."""
 
-    def __init__(self, before: str, after: str, encoding: str, tail: bytes) -> None:
-        self.before, self.after, self.encoding, self.tail = before, after, encoding, tail
+    def __init__(self, before: str, after: str, encoding: str, tail: bytes, algorithm: str) -> None:
+        self._algorithm = algorithm
+        self._make = getattr(hashlib, algorithm)
+        self._before = before.encode(encoding)
+        self._after = after.encode(encoding) + tail
+        self._encoding = encoding
 
-    def digest(self, line: bytes, algorithm: str) -> bytes:
+    def digest(self, line: bytes) -> bytes:
         """What the event of another command line would extend."""
-        text = f"{self.before}{line.decode('utf-8', 'replace')}{self.after}"
-        return hashlib.new(algorithm, text.encode(self.encoding, "replace") + self.tail).digest()
+        text = line if self._encoding == "utf-8" else line.decode("utf-8", "replace").encode(self._encoding, "replace")
+        found: bytes = self._make(self._before + text + self._after).digest()
+        return found
 
 
 _FORMS: Final = tuple(
-    LineForm(before, after, encoding, tail)
+    (before, after, encoding, tail)
     for before, after in (("", ""), ("initrd=initrd ", ""), ("", " initrd=initrd"), ("kernel_cmdline: ", ""))
     for encoding, tail in (("utf-16-le", b"\0\0"), ("utf-8", b"\0"), ("utf-8", b""), ("utf-16-le", b""))
 )
@@ -206,16 +232,11 @@ _FORMS: Final = tuple(
 
 def line_form(digest: bytes, line: bytes, algorithm: str) -> LineForm | None:
     """The form in which the digest is of this command line; None where it is in none."""
-    return next((form for form in _FORMS if form.digest(line, algorithm) == digest), None)
+    forms = (LineForm(*form, algorithm) for form in _FORMS)
+    return next((form for form in forms if form.digest(line) == digest), None)
 
 
-def line_digests(
-    boot: Boot, event: BootEvent, algorithm: str, lines: Callable[[bytes], Iterable[bytes]]
-) -> Iterator[tuple[bytes, bytes]]:
-    """(digest, line) of the event for other command lines; nothing where the event is not about one."""
+def form_of(event: BootEvent, boot: Boot, algorithm: str) -> LineForm | None:
+    """The form in which the event hashes the boot's command line; None where it is about something else."""
     digest = event.digest(algorithm)
-    form = None if digest is None or not boot.line else line_form(digest, boot.line, algorithm)
-    if form is None:
-        return
-    for line in lines(boot.line):
-        yield form.digest(line, algorithm), line
+    return None if digest is None or not boot.line else line_form(digest, boot.line, algorithm)

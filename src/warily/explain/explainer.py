@@ -14,7 +14,7 @@ from warily.explain.boot_search import BootMatch, BootSearch
 from warily.explain.boots import Boot, OtherFile, boots_of
 from warily.explain.builds import Build
 from warily.explain.launch import Launch
-from warily.explain.launch_search import LaunchSearch, Match
+from warily.explain.launch_search import FIRST_STEPS, LaunchSearch, Match
 from warily.explain.packages import changed_packages
 from warily.explain.vendor import known_values
 from warily.formats._record import record
@@ -124,11 +124,13 @@ class Explainer:
                 yield said.register_known(value, build, platform=platform, register=register, when=when)
 
     def _near(self, value: bytes, register: str, *, launched: bool) -> list[Nearest]:
-        match = self.launches.changed(value) if launched else None
-        if match is not None:
-            return [self._nearest(match)]
-        found = (self._near_boot(match) for match in self.search.find(value, register=register, near=True))
-        return list({(one.manifest, one.inputs, str(one.fields)): one for one in reversed(list(found))}.values())[::-1]
+        match = self.launches.changed(value, FIRST_STEPS) if launched else None
+        if match is None:
+            found = [self._near_boot(match) for match in self.search.find(value, register=register, near=True)]
+            if found:
+                return list({(one.manifest, one.inputs, str(one.fields)): one for one in found[::-1]}.values())[::-1]
+            match = self.launches.changed(value) if launched else None
+        return [] if match is None else [self._nearest(match)]
 
     def _nearest(self, match: Match) -> Nearest:
         inputs = tuple(self._with_packages(match, entry) for entry in changes(match.known, match.found))

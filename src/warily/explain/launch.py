@@ -20,6 +20,8 @@ from warily.measure.snp_hosts import host_named
 from warily.measure.vmsa import Vmm
 
 MAX_COUNT: Final = 512
+PAGE_STEPS: Final = 8  # a page is as much work as so many short inputs
+VMSA_STEPS: Final = 60  # to make and hash the pages of both kinds of processors
 _NO_HASH: Final = bytes(32)
 _LINE_AT: Final = 36  # of the command line's digest in the table of kernel hashes
 
@@ -34,11 +36,15 @@ class Part:
 
 @record
 class Firmware:
-    """A firmware image: what people call it, its SHA-256, and the rule of its launches."""
+    """A firmware image: what people call it, its SHA-256, and the rule of its launches.
+
+    With `svsm` the rule is about the image and an SVSM below it, in which all processors start.
+    """
 
     name: str
     sha256: bytes
     rule: LaunchRule
+    svsm: bool = False
 
 
 @record
@@ -70,9 +76,17 @@ class Chains:
         self.searched = 0
         self._before: dict[tuple[object, ...], tuple[bytes, tuple[Section, ...]]] = {}
         self._processors: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
+        self._loaded: dict[tuple[object, ...], bytes] = {}
 
     def loaded(self, launch: Launch) -> bytes:
-        """The register after all but the processors."""
+        """The register after all but the processors; kept, so not for command lines by the thousand (see `Line`)."""
+        key = (launch.firmware.rule, launch.kernel and launch.kernel.sha256, launch.initrd.sha256, launch.line)
+        if key not in self._loaded:
+            self._loaded[key] = self.load(launch)
+        return self._loaded[key]
+
+    def load(self, launch: Launch) -> bytes:
+        """Likewise, not kept."""
         firmware = launch.firmware
         state, rest = self.before_hashes(firmware.rule)
         if not rest:
@@ -86,16 +100,17 @@ class Chains:
                 kernel=launch.kernel.sha256,
             )
         for _ in snp.section_steps(_ingredients(firmware.rule, rest, hashes, state), digest):
-            self.steps += 8
+            self.steps += PAGE_STEPS
         return digest.value
 
     def processors(self, launch: Launch) -> tuple[bytes, bytes]:
         """What follows the register in the first processor's PAGE_INFO, and in each other's; empty: there is none."""
-        rule = launch.firmware.rule
-        key = (rule.vmm, rule.reset_eip, launch.cpu, launch.features, launch.host)
+        rule, svsm = launch.firmware.rule, launch.firmware.svsm
+        key = (rule.vmm, rule.reset_eip, svsm, launch.cpu, launch.features, launch.host)
         if key not in self._processors:
-            host = host_named(launch.host, Vmm(rule.vmm), svsm=False)
-            first, other = snp.vmsas(host, cpu=launch.cpu, features=launch.features, eip=rule.reset_eip)
+            self.steps += VMSA_STEPS
+            host = host_named(launch.host, Vmm(rule.vmm), svsm=svsm)
+            first, other = snp.vmsas(host, cpu=launch.cpu, features=launch.features, eip=rule.reset_eip, svsm=svsm)
             self._processors[key] = (_tail(first, host.vmsa_gpa), b"" if other is None else _tail(other, host.vmsa_gpa))
         return self._processors[key]
 
@@ -171,11 +186,11 @@ class Line:
     def loaded(self, line: bytes) -> bytes:
         """The register with this command line."""
         if not self._quick:
-            return self._chains.loaded(self._launch.but(line=line))
+            return self._chains.load(self._launch.but(line=line))
         page = self._start.copy()
         page.update(hashlib.sha256(line + b"\0").digest())
         page.update(self._end)
-        self._chains.steps += 8  # a page is as much work as so many short inputs
+        self._chains.steps += PAGE_STEPS
         return hashlib.sha384(self._state + page.digest() + self._tail).digest()
 
 

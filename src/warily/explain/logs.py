@@ -217,7 +217,7 @@ def _line_of(was: Line, now: Line, known: tuple[tuple[bytes, ...], bytes]) -> by
         return b""
     for lines in (words.likely, words.further):
         for tried, line in enumerate(lines(was.text, known[0])):
-            if form.digest(line, algorithm) == now.digest:
+            if form.digest(line) == now.digest:
                 return line
             if tried > MAX_LINES:
                 break

@@ -8,14 +8,14 @@ from typing import Final
 
 from warily.errors import FormatError, UsageError
 from warily.explain.answer import ChangedInput
-from warily.explain.boots import GIB, SIZES, Boot, said_size
+from warily.explain.boots import GIB, Boot, hobs, memories_at, said_size
 from warily.explain.builds import Build
 from warily.formats.tdvf import Tdvf
 from warily.measure import pcr, tdx
 from warily.measure.boot import facts_of, layouts, predict_events
 from warily.measure.boot.event import BootEvent
 from warily.measure.td_boot import TdBoot, TdxLaunch, Variant, check_launch
-from warily.measure.td_memory import qemu_td_hob
+from warily.measure.td_memory import memory_of
 
 BANKS: Final = ("sha256", "sha384", "sha1")
 
@@ -51,18 +51,8 @@ def td_boots(build: Build, launch: TdxLaunch) -> Iterator[Boot]:
 
 def _memories(tdvf: Tdvf, events: Sequence[BootEvent], memory: int) -> Iterator[tuple[int, BootEvent, ChangedInput]]:
     at = next((index for index, event in enumerate(events) if event.name == "TD HOB"), None)
-    for size in SIZES if at is not None else ():
-        if size == memory or at is None:
-            continue
-        try:
-            hob = qemu_td_hob(tdvf, size)
-        except (FormatError, UsageError):
-            continue
-        event = events[at]
-        other = BootEvent(
-            register=event.register, type=event.type, name=event.name, ingredient="memory", hashed=hob.measured
-        )
-        yield at, other, ChangedInput(name="memory", was=said_size(memory), now=said_size(size))
+    if at is not None:
+        yield from memories_at(at, events[at], hobs(memory_of(tdvf)), memory)
 
 
 def tpm_boots(build: Build, boot: pcr.PcrBoot) -> Iterator[Boot]:

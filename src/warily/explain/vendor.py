@@ -11,8 +11,8 @@ from importlib import resources
 from typing import Any, Final
 
 from warily.core.registers import HASHES
+from warily.core.vendors import module_versions
 from warily.explain.answer import Known
-from warily.verify.tdx.roots import module_versions
 
 FOLDER: Final = "known_values"
 _TDX_SOURCE: Final = "intel/confidential-computing.tdx.tdx-module, README.md"

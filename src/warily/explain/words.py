@@ -19,10 +19,12 @@ ROOT_HASH: Final = "root hash"
 ROOT_KEYS: Final = frozenset(
     {b"warily.root", b"warily.salt", b"warily.blocks", b"warily.hash", b"roothash", b"usrhash"}
 )
+_HASH_KEYS: Final = frozenset({b"warily.root", b"roothash", b"usrhash"})
 NAMED_KEYS: Final = {b"warily.grantor": "grantor"}
 CUTS: Final = (2047, 2048, 4095, 511, 1023, 255)  # where programs are known to cut a line
 LIKELY: Final = 120  # words that may stand in the place of any other
 LIKELY_PAIRS: Final = 60  # words that are tried two at a time
+FEW_VALUES: Final = 8  # values of a word that are tried together with another word's
 FEW_WORDS: Final = 20  # words that are tried together with another value
 MAX_WORDS: Final = 256  # of a line that is varied word by word
 _STEPS: Final = (
@@ -43,6 +45,15 @@ _STEPS: Final = (
     b"no",
     b"force",
 )
+_OPPOSITE: Final = {
+    one: other
+    for pair in ((b"0", b"1"), (b"on", b"off"), (b"y", b"n"), (b"yes", b"no"), (b"Y", b"N"), (b"true", b"false"))
+    for one, other in (pair, pair[::-1])
+}
+_USUAL_NUMBERS: Final = (b"-1", b"0", b"1", b"2", b"5", b"10", b"16", b"20", b"30", b"60")
+_NUMBERS: Final = tuple(
+    str(number).encode() for number in (*range(257), 300, 360, 500, 512, 600, 900, 1000, 1024, 2048, 3600, 4096, -1)
+)
 
 
 @lru_cache(maxsize=1)
@@ -52,8 +63,19 @@ def vocabulary() -> tuple[bytes, ...]:
     return tuple(word.encode() for group in table["group"] for word in group["words"])
 
 
+def plausible(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
+    """Lines that differ by one change that is worth trying together with another: a word gone, added, or turned."""
+    mine = _words(line)
+    for at in range(len(mine)):
+        yield b" ".join((*mine[:at], *mine[at + 1 :]))
+    for word in not_in(line, known)[:LIKELY]:
+        yield line + b" " + word
+        yield word + b" " + line
+    yield from _turned(line, known)
+
+
 def likely(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
-    """Lines that differ by one plausible change: blanks, a word gone, a word added at an end, another value.
+    """Lines that differ by one likely change: blanks, a word gone, a word added at an end, another value.
 
     `known` are words, those of other builds first. Each line once; never `line` itself.
     """
@@ -66,7 +88,7 @@ def likely(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
 
 
 def further(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
-    """Lines that differ by one less plausible change: a word elsewhere, another word, words moved."""
+    """Lines that differ by one less likely change: words moved, a word elsewhere, another number."""
     words = _words(line)
     for at in range(len(words)):
         for other in range(len(words)):
@@ -79,8 +101,18 @@ def further(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
             swapped = [*words]
             swapped[at], swapped[other] = words[other], words[at]
             yield b" ".join(swapped)
+    yield from (b" ".join(sorted(words)), b" ".join(reversed(words)), line.upper(), line.lower())
+    yield from _with_numbers(line, words, known)
+    for word in not_in(line, known)[:LIKELY]:
+        for at in range(1, len(words)):
+            yield b" ".join((*words[:at], word, *words[at:]))
+
+
+def unlikely(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
+    """Lines that differ by one change of all others that are tried: any word at any place, or instead of any."""
+    words = _words(line)
     fresh = not_in(line, known)
-    for word in fresh:
+    for word in fresh[LIKELY:]:
         for at in range(1, len(words)):
             yield b" ".join((*words[:at], word, *words[at:]))
     for word in fresh[:LIKELY]:
@@ -89,25 +121,41 @@ def further(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
 
 
 def two_changes(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
-    """Lines that differ by two words: gone, or added at the end."""
+    """Lines that differ by two words: gone, or added at an end, or with another value."""
     mine = line.split(b" ")
     fresh = not_in(line, known)
     for first, second in combinations(range(len(mine)), 2):
         yield b" ".join((*mine[:first], *mine[first + 1 : second], *mine[second + 1 :]))
     for one, other in product(fresh[:LIKELY_PAIRS], repeat=2):
         yield b" ".join((line, one, other))
-    for shorter, word in product(_without_one(mine), fresh):
+    for shorter, word in product(_without_one(mine), fresh[:LIKELY]):
         yield shorter + b" " + word
+        yield word + b" " + shorter
+    for changed in _turned(line, known):
+        for word in fresh[:FEW_WORDS]:
+            yield changed + b" " + word
 
 
 def two_other_changes(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
-    """Lines that differ by another value of a word, and a word gone or added."""
+    """Lines that differ by other values of two words, or of one and a word gone or added."""
     fresh = not_in(line, known)
+    mine = _words(line)
+    turned = {at: list(_turned_word(mine[at], known))[:FEW_VALUES] for at in range(len(mine))}
+    for first, second in combinations(turned, 2):
+        for one, other in product(turned[first], turned[second]):
+            yield b" ".join((*mine[:first], one, *mine[first + 1 : second], other, *mine[second + 1 :]))
     for shorter in _without_one(line.split(b" ")):
-        yield from other_values(shorter, known)
-    for changed in other_values(line, known):
-        for word in fresh[:FEW_WORDS]:
-            yield changed + b" " + word
+        yield from _turned(shorter, known)
+    for shorter, word in product(_without_one(line.split(b" ")), fresh[LIKELY:]):
+        yield shorter + b" " + word
+
+
+def three_changes(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
+    """Lines that differ by three words: one gone, and two added at the end."""
+    fresh = not_in(line, known)[:FEW_WORDS]
+    for shorter in _without_one(line.split(b" ")):
+        for one, other in product(fresh, repeat=2):
+            yield b" ".join((shorter, one, other))
 
 
 def _without_one(mine: list[bytes]) -> list[bytes]:
@@ -141,9 +189,11 @@ def changes(before: bytes, after: bytes) -> tuple[ChangedInput, ...]:
             found.append(
                 ChangedInput(name=NAMED_KEYS.get(_key(was or now), COMMAND_LINE), was=show(was), now=show(now))
             )
-    if root:
-        best = next((pair for pair in root if _key(pair[0] or pair[1]) in (b"warily.root", b"roothash")), root[0])
+    best = next((pair for pair in root if _key(pair[0]) == _key(pair[1]) and _key(pair[0]) in _HASH_KEYS), None)
+    if best is not None:
         found.insert(0, ChangedInput(name=ROOT_HASH, was=_value(best[0]), now=_value(best[1])))
+    else:  # a word about the root that was taken away, say, is no other root
+        found += (ChangedInput(name=COMMAND_LINE, was=show(was), now=show(now)) for was, now in root)
     if not found:
         return (ChangedInput(name=COMMAND_LINE, was=_shape(before), now=_shape(after)),)
     return tuple(found)
@@ -201,9 +251,7 @@ def _without(words: list[bytes]) -> Iterator[bytes]:
 def other_values(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
     """Lines in which one word has another value: one of `known`, a usual one, or a number near it."""
     words = _words(line)
-    values: dict[bytes, list[bytes]] = {}
-    for word in known:
-        values.setdefault(_key(word), []).append(word)
+    values = _by_key(tuple(known))
     for at, word in enumerate(words):
         key, sign, value = word.partition(b"=")
         others = [*values.get(key, ())]
@@ -214,6 +262,50 @@ def other_values(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
         for other in others:
             if other != word:
                 yield b" ".join((*words[:at], other, *words[at + 1 :]))
+
+
+def _turned(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
+    """Lines in which one word has another value that it plausibly might have."""
+    mine = _words(line)
+    for at, word in enumerate(mine):
+        for other in _turned_word(word, known):
+            yield b" ".join((*mine[:at], other, *mine[at + 1 :]))
+
+
+def _turned_word(word: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
+    """Other values of a word: those that others have, its opposite, numbers near it."""
+    key, sign, value = word.partition(b"=")
+    if not sign or key in ROOT_KEYS:
+        return
+    others = dict.fromkeys(_by_key(tuple(known)).get(key, ()))
+    if value in _OPPOSITE:
+        others[key + b"=" + _OPPOSITE[value]] = None
+    usual = _USUAL_NUMBERS if value.lstrip(b"-").isdigit() else ()
+    for number in (*usual, *_numbers_near(value)):
+        others[key + b"=" + number] = None
+    others.pop(word, None)
+    yield from others
+
+
+@lru_cache(maxsize=8)
+def _by_key(known: tuple[bytes, ...]) -> dict[bytes, list[bytes]]:
+    """The words of a vocabulary that give each key its values."""
+    found: dict[bytes, list[bytes]] = {}
+    for word in known:
+        found.setdefault(_key(word), []).append(word)
+    return found
+
+
+def _with_numbers(line: bytes, words: list[bytes], known: Sequence[bytes]) -> Iterator[bytes]:
+    """Lines in which a word has another number, or that end in a known word with another value."""
+    for at, word in enumerate(words):
+        key, sign, value = word.partition(b"=")
+        if sign and value.lstrip(b"-").isdigit():
+            for number in _NUMBERS:
+                yield b" ".join((*words[:at], key + b"=" + number, *words[at + 1 :]))
+    for key in dict.fromkeys(_key(word) for word in known):
+        for value in (*_STEPS, *_USUAL_NUMBERS):
+            yield line + b" " + key + b"=" + value
 
 
 def _numbers_near(value: bytes) -> Iterator[bytes]:

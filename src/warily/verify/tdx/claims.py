@@ -1,11 +1,11 @@
 """What an authentic quote says, as plain values: hex text, numbers, names of bits and of statuses."""
 
+from warily.core.vendors import module_versions
 from warily.formats.pck import PlatformFlag
 from warily.formats.sgx_report import EnclaveFlag, SgxReport
 from warily.formats.tdx_quote import TdAttribute, TdReport10, TdReport15, TdReport15Extended, Xfam
 from warily.verify.comparing import bit_names
 from warily.verify.tdx.case import Case
-from warily.verify.tdx.roots import module_versions
 
 
 def claims(case: Case) -> dict[str, object]:

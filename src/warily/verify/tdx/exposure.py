@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import Final
 
 from warily.core.advisory import Exposure, Standing
+from warily.core.vendors import module_versions
 from warily.verify.advisories import Advisory, Condition, Facts, Held, advisories, judge
 from warily.verify.tdx.case import Case, qe_identity_of, tcb_info_of
-from warily.verify.tdx.roots import module_versions
 
 PLATFORM: Final = "tdx"
 TD: Final = "TDX"

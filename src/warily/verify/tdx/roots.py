@@ -1,6 +1,5 @@
-"""What is known of Intel beforehand: its pinned root (`verify/roots`) and the names of its modules (`data`)."""
+"""Intel's pinned root (`verify/roots`)."""
 
-import tomllib
 from functools import lru_cache
 from importlib import resources
 from typing import Final
@@ -18,10 +17,3 @@ def intel_root() -> Certificate:
     text = resources.files("warily.verify").joinpath("roots", "intel_sgx_root.pem").read_bytes()
     (block,) = pem.decode_blocks(text)
     return x509.decoded(block.der)
-
-
-@lru_cache(maxsize=1)
-def module_versions() -> dict[str, str]:
-    """The version of each released TDX module, by its MRSEAM in hexadecimal."""
-    table = tomllib.loads(resources.files("warily.data").joinpath("tdx_modules.toml").read_text("utf-8"))
-    return {entry["mrseam"]: entry["version"] for entry in table["module"]}
