@@ -111,6 +111,10 @@ def _td_hob_steps(memory: int) -> list[bytes]:
     return [hashlib.sha384(qemu_td_hob(Tdvf.parse(image), memory).measured).digest()]
 
 
-def test_a_register_that_nothing_explains_has_no_neighbour(explainer: Explainer) -> None:
+def test_of_a_register_that_nothing_explains_is_said_what_was_not_excluded(explainer: Explainer) -> None:
     answer = explainer.explain(bytes(range(48)), register="rtmr2")
-    assert (answer.known, answer.nearest) == ((), ())
+    assert not answer.known
+    (near,) = answer.nearest
+    assert not near.certain
+    assert near.because.startswith("not proven")
+    assert {entry.name for entry in near.inputs} == {"command line", "initrd"}

@@ -165,8 +165,10 @@ def test_another_root_is_told_by_its_packages(explainer: Explainer) -> None:
     assert [str(package) for package in entry.packages] == ["package openssl: 3.5.1-1 → 3.5.4-1"]
 
 
-def test_what_is_near_nothing_is_said_to_be_so(explainer: Explainer) -> None:
+def test_of_what_is_near_nothing_is_said_what_was_not_excluded(explainer: Explainer) -> None:
     answer = explainer.explain(bytes(range(48)))
     assert not answer.known
-    assert not answer.nearest
+    assert not any(near.certain for near in answer.nearest)
+    assert answer.nearest[0].manifest == "ledger"
+    assert [entry.name for entry in answer.nearest[0].inputs][:3] == ["root hash", "initrd", "kernel"]
     assert answer.searched > 100_000

@@ -57,11 +57,13 @@ def run(options: argparse.Namespace) -> int:
         return explain_file.run(options)
     if options.subject is None:
         raise UsageError("explain what?", hint="give a value in hexadecimal or a file, or --file PATH")
-    from warily.cli import explain_subject  # noqa: PLC0415  # --help does without all formats
-
     value = value_of(options.subject)
     if value is not None:
-        return explain_subject.explain_value(value, options)
+        from warily.cli import explain_value  # noqa: PLC0415  # --help does without all formats
+
+        return explain_value.explain_value(value, options)
+    from warily.cli import explain_subject  # noqa: PLC0415  # a value does without all formats of evidence
+
     return explain_subject.explain_path(Path(options.subject), options)
 
 

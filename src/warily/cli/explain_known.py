@@ -9,7 +9,7 @@ from typing import Final
 from warily.cli.explain_sources import Sources, loose_in, read_sources
 from warily.cli.measure_tdx import size
 from warily.errors import FormatError, UsageError
-from warily.explain import builds, loose_boots
+from warily.explain import bare_launches, builds, loose_boots
 from warily.explain.alternatives import Parts
 from warily.explain.boots import Boot, OtherFile
 from warily.explain.builds import Build
@@ -60,6 +60,9 @@ def explainer_of(options: argparse.Namespace, *, boots: frozenset[str], logs: It
         digests[hashlib.sha384(entry.data).digest()] = f"the SHA-384 of the file {entry.path}"
         if entry.role == "firmware" and "tdx" in boots:
             digests |= dict(loose_boots.firmware_digests(entry.data, entry.path.name))
+    listed += _bare(everything, options)
+    for entry in loose_in(everything, "igvm"):
+        digests |= dict(bare_launches.of_igvm(entry.path.name, entry.data))
     for path, log in (*sources.logs, *extra.logs):
         found.append(_logged_boot(path, log))
     return Explainer(
@@ -71,6 +74,15 @@ def explainer_of(options: argparse.Namespace, *, boots: frozenset[str], logs: It
         files=tuple(_other_files(everything)),
         supplied=supplied_by([event for log in logs for event in events_of(log, measurement_registers=is_of_td(log))]),
     )
+
+
+def _bare(sources: Sources, options: argparse.Namespace) -> Iterator[Build]:
+    """Firmware that starts without a kernel, alone and above each SVSM."""
+    images = [(entry.path.name, entry.data) for entry in loose_in(sources, "firmware")]
+    for name, data in images:
+        yield bare_launches.alone(name, data, cpu=options.cpu, vcpus=options.vcpus)
+    for entry in loose_in(sources, "svsm"):
+        yield bare_launches.under_svsm(entry.path.name, entry.data, images, cpu=options.cpu, vcpus=options.vcpus)
 
 
 def _other_files(sources: Sources) -> Iterator[OtherFile]:

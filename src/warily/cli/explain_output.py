@@ -11,6 +11,10 @@ NOTHING: Final = 4
 UNKNOWN: Final = 10
 SHOWN: Final = 12
 UNKNOWN_SAID: Final = "unknown"
+NOT_FOUND: Final = (
+    "no change that was tried leads to it ({:,} candidates were compared). What nobody named cannot be found from a\n"
+    "digest alone: the content of another kernel, initrd, firmware or root file system. --with FILE names more."
+)
 NOTHING_SAID: Final = "unknown, and there is nothing to compare it with: name manifests or files with --manifest"
 
 
@@ -27,7 +31,7 @@ def print_answer(answer: "Answer", *, something: bool, as_json: bool) -> int:
     for nearest in answer.nearest:
         print_nearest(nearest)
     if not answer.known and something and not any(entry.certain for entry in answer.nearest):
-        print(f"\nno change of one or two inputs leads to it ({answer.searched:,} candidates were compared)")
+        print(f"\n{NOT_FOUND.format(answer.searched)}")
     return status
 
 
@@ -42,7 +46,8 @@ def print_known(known: "Known", indent: str = "") -> None:
 def print_nearest(nearest: "Nearest", indent: str = "") -> None:
     """A build that is near, and which inputs differ."""
     place = nearest.fields.get("file") or ""
-    print(f"\n{indent}nearest: {nearest.manifest}{f'  ({place})' if place else ''}")
+    kind = "nearest" if nearest.certain else "perhaps near"
+    print(f"\n{indent}{kind}: {nearest.manifest}{f'  ({place})' if place else ''}")
     for entry in nearest.inputs[:SHOWN]:
         print_input(entry, indent + "  ")
     if len(nearest.inputs) > SHOWN:

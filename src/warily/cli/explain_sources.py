@@ -17,6 +17,7 @@ from warily.formats import swid_rim, tcg_log
 from warily.formats._json import JsonObject
 from warily.formats.dsse import Envelope
 from warily.formats.tlog_proof import LogProof
+from warily.measure.svsm import SVSM_INFO
 from warily.publish import references
 from warily.publish.log_entry import LogEntry
 from warily.release.signing import ManifestRefused, verify_manifest
@@ -139,7 +140,9 @@ def role_of(path: Path, data: bytes) -> str:
     if name == "cmdline" or path.suffix == ".cmdline":
         return "command line"
     if _is_firmware(data):
-        return "firmware"
+        return "svsm" if SVSM_INFO in data[-4096:] else "firmware"
+    if data.startswith(b"IGVM"):
+        return "igvm"
     if data[0x202:0x206] == b"HdrS" or data[:2] == b"MZ":
         return "kernel"
     if data.startswith(_INITRDS):

@@ -11,6 +11,7 @@ from warily.explain import words
 from warily.explain.answer import ChangedInput
 from warily.explain.launch import Firmware, Launch, Part
 from warily.formats._record import record
+from warily.formats.ovmf import SectionType
 from warily.measure.cpu import signature
 from warily.measure.snp_hosts import Host, host_named, hosts
 from warily.measure.vmsa import Vmm
@@ -20,7 +21,7 @@ FEATURE_BITS: Final = {
     6: "PreventHostIBS", 7: "BTBIsolation", 8: "VmplSSS", 9: "SecureTSC", 10: "VmgexitParameter",
     12: "IbsVirtualization", 14: "VmsaRegProt", 15: "SmtProtection",
 }  # fmt: skip
-FILES: Final = ("firmware", "kernel", "initrd", "line")  # fields of a launch that stand for a file each
+FILES: Final = ("kernel", "initrd", "line", "firmware")  # fields of a launch that stand for a file each
 NO_INITRD: Final = Part(name="none", sha256=hashlib.sha256(b"").digest())
 
 
@@ -59,17 +60,26 @@ def _once(parts: Iterable[Part]) -> tuple[Part, ...]:
 def alternatives(launch: Launch, parts: Parts) -> dict[str, list[object]]:
     """What each file of the launch (`FILES`) might be instead; a line stands for another root file system."""
     rule, kernel = launch.firmware.rule, launch.kernel
-    same = (entry for entry in parts.firmwares if entry.rule.platform is rule.platform)
     found: dict[str, list[object]] = {name: [] for name in FILES}
-    found["firmware"] = [entry for entry in same if entry.rule.seed != rule.seed or entry.rule.vmm != rule.vmm]
+    same = [one for one in parts.firmwares if _kind(one) == _kind(launch.firmware)]
     if kernel is None:
-        found["kernel"] = list(parts.kernels)
+        own = launch.firmware
+        other = [one for one in parts.firmwares if one.svsm is own.svsm and one.rule.platform is rule.platform]
+        found["firmware"] = [one for one in other if (one.rule.seed, one.rule.vmm) != (rule.seed, rule.vmm)]
+        measured = any(part.type is SectionType.KERNEL_HASHES for part in rule.sections) and rule.vmm == Vmm.QEMU
+        found["kernel"] = list(parts.kernels) if measured else []
         return found
+    found["firmware"] = [one for one in same if one.rule.seed != rule.seed]
     found["kernel"] = [entry for entry in parts.kernels if entry.sha256 != kernel.sha256]
     found["initrd"] = [entry for entry in (*parts.initrds, NO_INITRD) if entry.sha256 != launch.initrd.sha256]
     rooted = dict.fromkeys(words.with_root_of(launch.line, other) for other in parts.lines)
     found["line"] = [line for line in rooted if line is not None and line != launch.line]
     return found
+
+
+def _kind(firmware: Firmware) -> tuple[object, ...]:
+    """What two firmwares must agree in for one to stand in the place of the other below a kernel."""
+    return firmware.rule.platform, firmware.rule.vmm, firmware.svsm
 
 
 def files(launch: Launch, parts: Parts) -> Iterator[Launch]:
@@ -99,6 +109,8 @@ def machines(launch: Launch, parts: Parts, *, bits: int) -> Iterator[Launch]:
     for count in range(1, bits + 1):
         for turned in combinations(known, count):
             yield launch.but(features=launch.features ^ sum(1 << bit for bit in turned))
+    if bits > 1:
+        yield from (launch.but(features=(1 << count) - 1) for count in range(1, 17))
 
 
 def _signature(cpu: str) -> int | None:

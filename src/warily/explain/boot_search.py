@@ -27,7 +27,7 @@ from warily.explain.boots import (
 from warily.formats._record import record
 from warily.measure.boot.event import BootEvent
 
-MAX_STEPS: Final = 500_000  # hash calls: half a second
+MAX_STEPS: Final = 400_000  # hash calls: less than half a second
 OWN_STEPS: Final = 6  # of a candidate: what makes it (a command line in UTF-16 is long), and its own extension
 MAX_PAIRS: Final = 1500  # alternatives of an event that are tried together with another's
 _SIZES: Final = {20: ("sha1",), 32: ("sha256",), 48: ("sha384",), 64: ("sha512",)}
@@ -172,7 +172,7 @@ class _Fold:
         for at, event in enumerate(self._events):
             if self._unknown in ([], [at]):
                 yield from self._one(at, self._search.others(self._boot, event, self._algorithm), tried)
-        for kind in (words.likely, words.further):
+        for kind in (words.likely, words.moved, words.further):
             yield from self._lines(kind, tried)
 
     def two_words(self, tried: _Tried) -> Iterator[BootMatch]:

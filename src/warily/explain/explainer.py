@@ -7,7 +7,7 @@ from typing import Final
 
 from warily.core.manifest import Manifest
 from warily.core.reference_value import ReferenceValue
-from warily.explain import said, words
+from warily.explain import said, unproven, words
 from warily.explain.alternatives import Parts, changes, parts_of
 from warily.explain.answer import Answer, ChangedInput, Known, Nearest
 from warily.explain.boot_search import BootMatch, BootSearch
@@ -16,12 +16,13 @@ from warily.explain.builds import Build
 from warily.explain.launch import Launch
 from warily.explain.launch_search import FIRST_STEPS, LaunchSearch, Match
 from warily.explain.packages import changed_packages
+from warily.explain.unproven import LAUNCH, LAUNCH_SIZE
 from warily.explain.vendor import known_values
 from warily.formats._record import record
 from warily.measure.shape_events import Supplied
 
-LAUNCH: Final = "launch_digest"
-_LAUNCH_SIZE: Final = 48
+MAX_UNPROVEN: Final = 5
+MAX_NEAREST: Final = 5
 _NOTHING_SUPPLIED: Final[Supplied] = MappingProxyType({})
 _SHAPE: Final = frozenset({"memory"})  # inputs that are no part of an image
 NOTHING: Final = Parts(firmwares=(), kernels=(), initrds=(), lines=(), cpus=(), words=())
@@ -87,12 +88,12 @@ class Explainer:
         """What the value is; where it is not known, what it is nearest to. `register` narrows, where it is known."""
         known: list[Known] = []
         nearest: list[Nearest] = []
-        launched = len(value) == _LAUNCH_SIZE and register in ("", LAUNCH)
+        launched = len(value) == LAUNCH_SIZE and register in ("", LAUNCH)
         if launched:
-            for match in self.launches.as_known(value):
-                known.append(said.launch_known(value, self._build(match.known), match.known, match.found))
-                if match.found != match.known:
-                    nearest.append(self._nearest(match))
+            matches = self.launches.as_known(value)
+            known += (said.launch_known(value, self._build(one.known), one.known, one.found) for one in matches)
+            if matches and matches[0].found != matches[0].known:
+                nearest = self._ranked(self.launches.ranked(matches[0].found))
         known += self._listed(value, register, launched=bool(known))
         exact = self.search.find(value, register=register, near=False)
         for boot in {(one.boot.build.name, one.register, *one.boot.when.items()): one for one in exact[::-1]}.values():
@@ -111,8 +112,18 @@ class Explainer:
         if not known:
             nearest = self._near(value, register, launched=launched)
             known += self._of_another_shape(value, nearest)
+            nearest = nearest or list(self.unproven(register, len(value)))
         searched = self.launches.searched + self.search.searched
         return Answer(known=_once(known), nearest=tuple(nearest), searched=searched)
+
+    def unproven(self, register: str, size: int, agreeing: Mapping[str, int] | None = None) -> tuple[Nearest, ...]:
+        """Builds that a value of so many bytes may be near though no search led to it, and what was not excluded.
+
+        `agreeing` says how many other registers of the same evidence each file's build explains.
+        """
+        counts = agreeing or {}
+        found = unproven.nearest(self._of, self.boots, register=register, size=size, agreeing=counts)
+        return tuple(sorted(found, key=lambda entry: -counts.get(str(entry.fields["file"]), 0)))[:MAX_UNPROVEN]
 
     def _of_another_shape(self, value: bytes, nearest: Sequence[Nearest]) -> Iterator[Known]:
         """Registers of known boots on a machine of another size."""
@@ -124,13 +135,20 @@ class Explainer:
                 yield said.register_known(value, build, platform=platform, register=register, when=when)
 
     def _near(self, value: bytes, register: str, *, launched: bool) -> list[Nearest]:
-        match = self.launches.changed(value, FIRST_STEPS) if launched else None
-        if match is None:
+        matches = self.launches.changed(value, FIRST_STEPS) if launched else ()
+        if not matches:
             found = [self._near_boot(match) for match in self.search.find(value, register=register, near=True)]
             if found:
                 return list({(one.manifest, one.inputs, str(one.fields)): one for one in found[::-1]}.values())[::-1]
-            match = self.launches.changed(value) if launched else None
-        return [] if match is None else [self._nearest(match)]
+            matches = self.launches.changed(value) if launched else ()
+        return self._ranked(matches)
+
+    def _ranked(self, matches: Sequence[Match]) -> list[Nearest]:
+        """Each build once, in the order of the matches."""
+        by_build = {self._build(match.known).where: match for match in reversed(matches)}
+        return [self._nearest(match) for match in matches if by_build[self._build(match.known).where] is match][
+            :MAX_NEAREST
+        ]
 
     def _nearest(self, match: Match) -> Nearest:
         inputs = tuple(self._with_packages(match, entry) for entry in changes(match.known, match.found))

@@ -15,7 +15,7 @@ from warily.formats._record import record
 from warily.measure.snp_hosts import hosts
 from warily.measure.vmsa import Vmm
 
-MAX_STEPS: Final = 1_500_000  # hash calls: a second and a quarter
+MAX_STEPS: Final = 1_300_000  # hash calls: a second
 FIRST_STEPS: Final = 500_000  # what is tried before other searches have their turn
 
 
@@ -68,10 +68,10 @@ class LaunchSearch:
         self._chains.steps = 0  # what every question costs is not what one may cost
         return made
 
-    def changed(self, target: bytes, steps: int = MAX_STEPS) -> Match | None:
-        """A launch that gives the digest, and the known one that differs from it in the fewest inputs.
+    def changed(self, target: bytes, steps: int = MAX_STEPS) -> tuple[Match, ...]:
+        """A launch that gives the digest, and the known ones, that which differs from it in the fewest inputs first.
 
-        Not searched further once `steps` hash calls were made.
+        Not searched further once `steps` hash calls were made; empty where none was found.
         """
         if target not in self._found:
             for value, launch, line, count in self._more:
@@ -79,14 +79,19 @@ class LaunchSearch:
                 if value == target:
                     break
                 if self._chains.steps > steps:
-                    return None
+                    return ()
             else:
-                return None
+                return ()
         launch, line, count = self._found[target]
         values = {} if line is None else {"line": line}
         found = launch.but(**values, **({} if count is None else {"vcpus": count}))
-        same = [known for known in self._known if _platform(known) is _platform(found)]
-        return Match(known=min(same, key=lambda known: len(changes(known, found))), found=found)
+        return self.ranked(found)
+
+    def ranked(self, found: Launch) -> tuple[Match, ...]:
+        """The known launches of the same platform, that which differs in the fewest inputs first."""
+        same = (known for known in self._known if _platform(known) is _platform(found))
+        ranked = sorted(same, key=lambda known: len(changes(known, found)))
+        return tuple(Match(known=known, found=found) for known in ranked)
 
     def _candidates(self) -> Iterator[Candidate]:
         """All candidates in order, hardware's launches before those of rehearsals."""

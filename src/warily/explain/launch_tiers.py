@@ -16,7 +16,7 @@ FEW: Final = 16  # processors that are tried together with two other changes
 SOME: Final = 64  # likewise with one
 MAX_COMBINED: Final = 600  # sets of files that are tried together, for each launch
 MAX_KINDS: Final = 700  # kinds of processors that differ in three properties
-FEW_FILES: Final = 12  # sets of files that are tried with another command line
+FEW_FILES: Final = 40  # sets of files that are tried with another command line
 
 # A digest, and its launch: with another line or count of processors where these are not None.
 Candidate = tuple[bytes, Launch, bytes | None, int | None]
@@ -32,7 +32,7 @@ def _one(launch: Launch, parts: Parts, chains: Chains) -> Iterator[Candidate]:
     """One file, or one property of the machine."""
     loaded = chains.loaded(launch)
     yield from _counts(launch, loaded, chains, MAX_COUNT)
-    for other in machines(launch, parts, bits=2):
+    for other in machines(launch, parts, bits=3):
         yield chains.value(loaded, chains.processors(other), launch.vcpus), other, None, None
     for other in files(launch, parts):
         yield chains.of(other), other, None, None
@@ -47,6 +47,11 @@ def _plausible_line(launch: Launch, parts: Parts, chains: Chains) -> Iterator[Ca
 def _likely_line(launch: Launch, parts: Parts, chains: Chains) -> Iterator[Candidate]:
     """One likely change of the command line."""
     yield from _lines(launch, chains, words.likely(launch.line, parts.words))
+
+
+def _moved_line(launch: Launch, parts: Parts, chains: Chains) -> Iterator[Candidate]:
+    """Words of the command line that changed places, or a number in one."""
+    yield from _lines(launch, chains, words.moved(launch.line, parts.words))
 
 
 def _other_line(launch: Launch, parts: Parts, chains: Chains) -> Iterator[Candidate]:
@@ -74,12 +79,17 @@ def _machine_pairs(launch: Launch, parts: Parts, chains: Chains) -> Iterator[Can
             yield chains.value(loaded, chains.processors(third), launch.vcpus), third, None, None
 
 
-def _many_bits(launch: Launch, parts: Parts, chains: Chains) -> Iterator[Candidate]:
-    """Three properties of the machine; many bits of its features."""
+def _machine_triples(launch: Launch, parts: Parts, chains: Chains) -> Iterator[Candidate]:
+    """Three properties of the machine."""
     loaded = chains.loaded(launch)
     pairs = (third for other in machines(launch, parts, bits=1) for third in machines(other, parts, bits=1))
     for third in islice(pairs, MAX_KINDS):
         yield from _counts(third, loaded, chains, FEW)
+
+
+def _many_bits(launch: Launch, parts: Parts, chains: Chains) -> Iterator[Candidate]:
+    """Many bits of the features."""
+    loaded = chains.loaded(launch)
     for other in machines(launch, parts, bits=4):
         yield chains.value(loaded, chains.processors(other), launch.vcpus), other, None, None
 
@@ -162,6 +172,8 @@ TIERS: Final[tuple[_Tier, ...]] = (
     _line_and_machine,
     _many_files,
     _line_and_file,
+    _machine_triples,
+    _moved_line,
     _other_line,
     _many_bits,
     _line_pairs,

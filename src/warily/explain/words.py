@@ -87,25 +87,33 @@ def likely(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
             yield made
 
 
-def further(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
-    """Lines that differ by one less likely change: words moved, a word elsewhere, another number."""
+def moved(line: bytes, _known: Sequence[bytes]) -> Iterator[bytes]:
+    """Lines that differ by words that changed places, or by the number in one word."""
     words = _words(line)
     for at in range(len(words)):
         for other in range(len(words)):
             if at != other:
-                moved = [*words[:at], *words[at + 1 :]]
-                moved.insert(other, words[at])
-                yield b" ".join(moved)
+                made = [*words[:at], *words[at + 1 :]]
+                made.insert(other, words[at])
+                yield b" ".join(made)
     for at in range(len(words) - 1):
         for other in range(at + 2, len(words)):
             swapped = [*words]
             swapped[at], swapped[other] = words[other], words[at]
             yield b" ".join(swapped)
     yield from (b" ".join(sorted(words)), b" ".join(reversed(words)), line.upper(), line.lower())
-    yield from _with_numbers(line, words, known)
+    yield from _with_numbers(line)
+
+
+def further(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
+    """Lines that differ by one less likely change: a known word inside, or with another number at the end."""
+    words = _words(line)
     for word in not_in(line, known)[:LIKELY]:
         for at in range(1, len(words)):
             yield b" ".join((*words[:at], word, *words[at:]))
+    for key in _by_key(tuple(known)):
+        for value in (*_STEPS, *_USUAL_NUMBERS):
+            yield line + b" " + key + b"=" + value
 
 
 def unlikely(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
@@ -197,6 +205,11 @@ def changes(before: bytes, after: bytes) -> tuple[ChangedInput, ...]:
     if not found:
         return (ChangedInput(name=COMMAND_LINE, was=_shape(before), now=_shape(after)),)
     return tuple(found)
+
+
+def root_hash_of(line: bytes) -> str:
+    """The root hash that the line names; empty where it names none."""
+    return next((_value(word) for word in _words(line) if _key(word) in _HASH_KEYS), "")
 
 
 def show(word: bytes) -> str:
@@ -296,14 +309,16 @@ def _by_key(known: tuple[bytes, ...]) -> dict[bytes, list[bytes]]:
     return found
 
 
-def _with_numbers(line: bytes, words: list[bytes], known: Sequence[bytes]) -> Iterator[bytes]:
-    """Lines in which a word has another number, or that end in a known word with another value."""
+def _with_numbers(line: bytes) -> Iterator[bytes]:
+    """Lines in which a word has another number, or that say a word again with another value."""
+    words = _words(line)
     for at, word in enumerate(words):
         key, sign, value = word.partition(b"=")
-        if sign and value.lstrip(b"-").isdigit():
+        if not sign or key in ROOT_KEYS:
+            continue
+        if value.lstrip(b"-").isdigit():
             for number in _NUMBERS:
                 yield b" ".join((*words[:at], key + b"=" + number, *words[at + 1 :]))
-    for key in dict.fromkeys(_key(word) for word in known):
         for value in (*_STEPS, *_USUAL_NUMBERS):
             yield line + b" " + key + b"=" + value
 
