@@ -15,7 +15,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warily.audit.disks import decompressed, kind_of
+from warily.audit import packed as streams
+from warily.audit.disks import kind_of
 from warily.cli.main import run_command_line
 from warily.errors import FormatError
 from warily.formats import cpio, initramfs, kernel_config
@@ -114,6 +115,11 @@ def as_erofs(tree: Path, path: Path) -> Path:
     return path
 
 
+def as_squashfs(tree: Path, path: Path) -> Path:
+    subprocess.run(["mksquashfs", tree, path, "-quiet", "-no-progress"], check=True)
+    return path
+
+
 def as_ext4(tree: Path, path: Path) -> Path:
     subprocess.run(["mkfs.ext4", "-q", "-d", tree, path, "8M"], check=True)
     return path
@@ -129,7 +135,7 @@ def as_disk(tree: Path, path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("make", [lambda tree, _: tree, as_tar, as_erofs, as_ext4, as_disk])
+@pytest.mark.parametrize("make", [lambda tree, _: tree, as_tar, as_erofs, as_squashfs, as_ext4, as_disk])
 def test_a_root_is_read_in_every_form(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -205,11 +211,12 @@ def test_what_unpacks_beyond_its_limit_is_refused(kind: str) -> None:
         "bzip2": bz2.compress(data),
         "zstd": zstandard.ZstdCompressor().compress(data),
     }[kind]
-    assert decompressed(packed, kind, limit=1 << 20) == data
+    assert streams.first(packed + b"rest", kind, limit=1 << 20) == (data, b"rest")
+    assert streams.peek(packed, kind) == data[: streams.PEEK]
     with pytest.raises(FormatError):
-        decompressed(packed, kind, limit=(1 << 20) - 1)
+        streams.first(packed, kind, limit=(1 << 20) - 1)
     with pytest.raises(FormatError):
-        decompressed(packed[: len(packed) // 2], kind, limit=1 << 20)
+        streams.first(packed[: len(packed) // 2], kind, limit=1 << 20)
 
 
 def test_a_configuration_that_says_two_things_is_refused() -> None:

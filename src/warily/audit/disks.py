@@ -1,11 +1,8 @@
 """Disk images and file systems, unpacked by the tools that made them, and archives read in place."""
 
-import bz2
-import gzip
-import io
-import lzma
 import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,123 +13,168 @@ from warily.formats.initramfs import KEPT, MAX_ENTRIES, Member
 from warily.host.run import find, run
 
 SECTOR: Final = 512
-LINUX_GPT: Final = (
-    bytes.fromhex("af3dc60f838472478e793d69d8477de4"),  # Linux data
-    bytes.fromhex("e3bc684fcde8b14d96e7fbcaf984b709"),  # root, x86-64
+BLOCK: Final = 4096  # the other size of a disk's sectors
+HEAD: Final = 1 << 17
+MAX_TRIED: Final = 16
+LINUX: Final = 0x83
+ACTIVE: Final = 0x80
+ROOTS: Final = (bytes.fromhex("e3bc684fcde8b14d96e7fbcaf984b709"),)  # root, x86-64, in the bytes of a GPT
+# Offset, magic, kind. Sources: each format's own documentation; file(1).
+KINDS: Final = (
+    (0, b"QFI\xfb", "qcow2"),
+    (0, b"KDMV", "VMDK"),
+    (0, b"vhdxfile", "VHDX"),
+    (0, b"conectix", "VHD"),
+    (0, b"hsqs", "squashfs"),
+    (1024, b"\xe2\xe1\xf5\xe0", "EROFS"),
+    (1080, b"\x53\xef", "ext4"),
+    (257, b"ustar", "tar"),
+)
+CONVERTED: Final = {"qcow2": "qcow2", "VMDK": "vmdk", "VHDX": "vhdx", "VHD": "vpc"}
+FILE_SYSTEMS: Final = ("ext4", "EROFS", "squashfs")
+OTHERS: Final = (
+    (0, b"XFSB", "XFS"),
+    (0x10040, b"_BHRfS_M", "Btrfs"),
+    (1024, b"\x10\x20\xf5\xf2", "F2FS"),
+    (0, b"LUKS\xba\xbe", "LUKS"),
+    (SECTOR, b"LABELONE", "LVM"),
+    (0, b"verity\0\0", "dm-verity hashes"),
+    (82, b"FAT32", "FAT"),
+    (54, b"FAT1", "FAT"),
+    (0x8001, b"CD001", "ISO 9660"),
+    (4086, b"SWAPSPACE2", "swap"),
 )
 _TIMEOUT: Final = 600.0
 
 
 def kind_of(head: bytes) -> str:
     """What the first 128 KiB say: a disk, a file system or an archive of files; empty for anything else."""
-    if head[:4] == b"QFI\xfb":
-        return "qcow2"
-    if head[1024:1028] == b"\xe2\xe1\xf5\xe0":
-        return "EROFS"
-    if head[1080:1082] == b"\x53\xef":
-        return "ext4"
-    if head[257:262] == b"ustar":
-        return "tar"
-    if head[SECTOR : SECTOR + 8] == b"EFI PART" or _mbr_root(head) is not None:
+    for at, magic, kind in KINDS:
+        if head[at : at + len(magic)] == magic:
+            return kind
+    if head[SECTOR : SECTOR + 8] == b"EFI PART" or head[BLOCK : BLOCK + 8] == b"EFI PART" or _mbr(head):
         return "disk"
     return ""
+
+
+def not_read(head: bytes) -> str:
+    """The name of a disk's content that is known and not read here; empty for anything else."""
+    return next((name for at, magic, name in OTHERS if head[at : at + len(magic)] == magic), "")
 
 
 def unpacked(path: Path, kind: str, work: Path) -> Tree:
     """The files in the image `path`; `work` is an empty folder. Raises `HostError` and `FormatError`."""
     if kind == "tar":
         return Archive(_tar(path))
-    if kind == "qcow2":
+    if kind in CONVERTED:
         raw = work / "disk.raw"
-        run([find("qemu-img", package="qemu-utils"), "convert", "-O", "raw", path, raw], timeout=_TIMEOUT)
-        with raw.open("rb") as file:
-            kind = kind_of(file.read(1 << 17))
-        path = raw
-    tree = work / "tree"
-    tree.mkdir()
-    if kind == "EROFS":
-        run([find("fsck.erofs", package="erofs-utils"), f"--extract={tree}", "--overwrite", path], timeout=_TIMEOUT)
-    elif kind in ("ext4", "disk"):
-        offset = root_offset(path) if kind == "disk" else 0
+        program = find("qemu-img", package="qemu-utils")
+        run([program, "convert", "-f", CONVERTED[kind], "-O", "raw", path, raw], timeout=_TIMEOUT)
+        kind, path = _kind_in(raw), raw
+    if kind == "disk":
+        return _root_of(path, work)
+    return Folder(_extracted(path, kind, 0, work / "tree"))
+
+
+def _root_of(path: Path, work: Path) -> Tree:
+    """The largest partition that holds a root file system. Raises `FormatError` where none does."""
+    seen: list[str] = []
+    for number, part in enumerate(partitions(path)[:MAX_TRIED]):
+        with path.open("rb") as file:
+            file.seek(part.start)
+            head = file.read(HEAD)
+        kind = kind_of(head)
+        if kind not in FILE_SYSTEMS:
+            seen.append(not_read(head) or kind or "unknown")
+            continue
+        tree = _extracted(path, kind, part.start, work / f"tree{number}", size=part.size)
+        if any((tree / name).is_dir() for name in ("usr", "etc")):
+            return Folder(tree)
+        seen.append(f"{kind} without /usr")
+    msg = f"a disk image without a root file system that is read here; its partitions: {', '.join(seen) or 'none'}"
+    raise FormatError(msg, hint="mount what is in it read-only, and name the folder")
+
+
+def _extracted(path: Path, kind: str, offset: int, tree: Path, *, size: int = 0) -> Path:
+    """The folder `tree` holds the file system's files. Raises `FormatError` for one that is not read here."""
+    if kind == "ext4":
+        tree.mkdir()
         where = f"{path}?offset={offset}" if offset else str(path)
         run([find("debugfs", package="e2fsprogs"), "-R", f"rdump / {tree}", where], timeout=_TIMEOUT)
+        return tree
+    if offset:
+        path = _cut_out(path, offset, size, tree.with_suffix(".part"))
+    if kind == "EROFS":
+        tree.mkdir()
+        run([find("fsck.erofs", package="erofs-utils"), f"--extract={tree}", "--overwrite", path], timeout=_TIMEOUT)
+    elif kind == "squashfs":
+        program = find("unsquashfs", package="squashfs-tools")
+        run([program, "-no-progress", "-no-xattrs", "-ignore-errors", "-dest", tree, path], timeout=_TIMEOUT)
     else:
         raise FormatError("a disk image without a file system that is known here")
-    return Folder(tree)
+    return tree
 
 
-def root_offset(path: Path) -> int:
-    """Where the largest Linux partition of a disk begins, in bytes. Raises `FormatError` where there is none."""
+def _cut_out(path: Path, offset: int, size: int, part: Path) -> Path:
+    """A file with this part of the disk alone, for programs that know no offsets."""
+    with path.open("rb") as source, part.open("wb") as target:
+        source.seek(offset)
+        left = size
+        while left > 0 and (piece := source.read(min(left, 1 << 20))):
+            target.write(piece)
+            left -= len(piece)
+    return part
+
+
+def _kind_in(path: Path) -> str:
     with path.open("rb") as file:
-        head = file.read(1 << 17)
-    found = [*_gpt_roots(head)] if head[SECTOR : SECTOR + 8] == b"EFI PART" else [_mbr_root(head) or (0, 0)]
-    size, start = max(found, default=(0, 0))
-    if not size:
-        raise FormatError("a disk image without a Linux partition")
-    return start * SECTOR
+        return kind_of(file.read(HEAD))
 
 
-def decompressed(data: bytes, kind: str, *, limit: int) -> bytes:
-    """The unpacked bytes, at most `limit`. Raises `FormatError` for a kind that is not known, and beyond the limit."""
-    try:
-        match kind:
-            case "gzip":
-                content = gzip.GzipFile(fileobj=io.BytesIO(data)).read(limit + 1)
-            case "xz" | "lzma":
-                with lzma.open(io.BytesIO(data)) as file:
-                    content = file.read(limit + 1)
-            case "bzip2":
-                content = bz2.BZ2File(io.BytesIO(data)).read(limit + 1)
-            case "zstd":
-                content = _zstd(data, limit)
-            case _:
-                msg = f"compressed in a way that is not read here ({kind or 'unknown'})"
-                raise FormatError(msg)
-    except (OSError, EOFError, lzma.LZMAError) as error:
-        msg = f"{kind}: {error}"
-        raise FormatError(msg) from None
-    if len(content) > limit:
-        msg = f"{kind}: over {limit} bytes unpacked"
-        raise FormatError(msg)
-    return content
+@dataclass(frozen=True, slots=True, order=True)
+class Partition:
+    """A part of a disk, in bytes. Partitions sort by whether they say that they are a root, then by size."""
+
+    is_root: bool
+    size: int
+    start: int
 
 
-def _zstd(data: bytes, limit: int) -> bytes:
-    import zstandard  # noqa: PLC0415  # most audits do without
-
-    try:
-        announced = zstandard.get_frame_parameters(data).content_size
-        if announced != zstandard.CONTENTSIZE_UNKNOWN and announced > limit:
-            msg = f"zstd: over {limit} bytes unpacked"
-            raise FormatError(msg)
-        return zstandard.ZstdDecompressor().decompress(data, max_output_size=limit, allow_extra_data=True)
-    except zstandard.ZstdError as error:
-        msg = f"zstd: {error}"
-        raise FormatError(msg) from None
+def partitions(path: Path) -> list[Partition]:
+    """The partitions of a disk, the likeliest root first."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    for sector in (SECTOR, BLOCK):
+        if head[sector : sector + 8] == b"EFI PART":
+            return sorted(_gpt(head, sector), reverse=True)
+    return sorted(_mbr(head), reverse=True)
 
 
-def _gpt_roots(head: bytes) -> Iterator[tuple[int, int]]:
-    """Size and start, in sectors, of the Linux partitions of a GPT (UEFI 2.10, section 5.3)."""
-    first = int.from_bytes(head[SECTOR + 72 : SECTOR + 80], "little") * SECTOR
-    count, size = (int.from_bytes(head[SECTOR + at : SECTOR + at + 4], "little") for at in (80, 84))
+def _gpt(head: bytes, sector: int) -> Iterator[Partition]:
+    """The partitions of a GPT (UEFI 2.10, section 5.3)."""
+    first = int.from_bytes(head[sector + 72 : sector + 80], "little") * sector
+    count, size = (int.from_bytes(head[sector + at : sector + at + 4], "little") for at in (80, 84))
     for at in range(first, first + min(count, 128) * size, max(size, 128)):
         entry = head[at : at + 128]
-        if entry[:16] in LINUX_GPT:
-            start, end = (int.from_bytes(entry[n : n + 8], "little") for n in (32, 40))
-            yield end - start + 1, start
+        start, end = (int.from_bytes(entry[n : n + 8], "little") for n in (32, 40))
+        if any(entry[:16]) and end >= start:
+            yield Partition(entry[:16] in ROOTS, (end - start + 1) * sector, start * sector)
 
 
-def _mbr_root(head: bytes) -> tuple[int, int] | None:
-    """Size and start, in sectors, of the largest Linux partition of an MBR; None where there is none."""
+def _mbr(head: bytes) -> list[Partition]:
+    """The partitions of an MBR that name Linux, or nothing else that is known."""
     if head[510:512] != b"\x55\xaa":
-        return None
+        return []
     entries = [head[at : at + 16] for at in range(446, 510, 16)]
-    found = [
-        (int.from_bytes(entry[12:16], "little"), int.from_bytes(entry[8:12], "little"))
+    return [
+        Partition(
+            entry[0] == ACTIVE,
+            int.from_bytes(entry[12:16], "little") * SECTOR,
+            int.from_bytes(entry[8:12], "little") * SECTOR,
+        )
         for entry in entries
-        if entry[4:5] == b"\x83"
+        if entry[4] == LINUX
     ]
-    return max(found, default=None)
 
 
 def _tar(path: Path) -> Iterator[Member]:

@@ -3,8 +3,6 @@
 Images are unpacked into a folder of their own by the tools that made them; nothing of them is mounted or run.
 """
 
-import gzip
-import io
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from warily.audit import disks
+from warily.audit import disks, kernels, packed
 from warily.audit.facts import Facts, Tree, version_of
 from warily.audit.trees import Archive, Folder, System
 from warily.core import built
@@ -23,7 +21,7 @@ from warily.host import paths
 PROJECT: Final = "warily.toml"
 MAX_FILE: Final = 1 << 30
 MAX_WORDS: Final = 65536
-_INNER: Final = b"IKCFG_ST"  # where a kernel keeps its own configuration
+MAX_PLAIN: Final = 2 << 30
 
 
 @contextmanager
@@ -78,20 +76,35 @@ def _file(found: Facts, path: Path, work: Path) -> Facts:
         head = file.read(1 << 17)
     kind = disks.kind_of(head)
     if kind:
-        work.mkdir(parents=True)
+        work.mkdir(parents=True, exist_ok=True)
         return _known(found, f"root file system ({kind})", root=disks.unpacked(path, kind, work))
+    other = disks.not_read(head)
+    if other:
+        msg = f"{path}: a kind of disk that is not read here: {other}"
+        raise FormatError(msg, hint="mount what is in it read-only, and name the folder")
     data = _bounded(path)
-    if head[:6] in initramfs.MAGICS or (initramfs.compression(head) and b"CONFIG_" not in _peek(data)):
-        return _known(found, "initrd", initrd=Archive(_members(data)))
     if head[:2] == b"MZ":
-        return _kernel(found, path, data)
-    plain = gzip.decompress(data) if head[:2] == b"\x1f\x8b" else data
-    if kernel_config.looks_like(plain):
-        return _config(found, plain)
-    if len(data) <= MAX_WORDS and b"\0" not in data.rstrip(b"\0\n"):
+        return _kernel(found, data)
+    packing = initramfs.compression(head)
+    inner = packed.peek(data, packing) if packing else head
+    if packing and disks.kind_of(inner):
+        return _file(found, _unpacked(data, packing, work), work)
+    if kernel_config.looks_like(inner):
+        return _config(found, packed.first(data, packing, limit=kernel_config.LIMIT)[0] if packing else data)
+    if inner[:6] in initramfs.MAGICS or head[:6] in initramfs.MAGICS:
+        return _known(found, "initrd", initrd=Archive(_members(data)))
+    if not packing and len(data) <= MAX_WORDS and b"\0" not in data.rstrip(b"\0\n"):
         return _known(found, "command line", words=tuple(data.rstrip(b"\0\n").decode("utf-8", "replace").split()))
     msg = f"{path}: neither a file system, an initrd, a kernel, a kernel configuration nor a command line"
     raise FormatError(msg)
+
+
+def _unpacked(data: bytes, packing: str, work: Path) -> Path:
+    """A file with what the compressed stream holds."""
+    work.mkdir(parents=True, exist_ok=True)
+    plain = work / "plain"
+    plain.write_bytes(packed.first(data, packing, limit=MAX_PLAIN)[0])
+    return plain
 
 
 def _config(found: Facts, data: bytes) -> Facts:
@@ -100,25 +113,34 @@ def _config(found: Facts, data: bytes) -> Facts:
     return replace(found, kernel=found.kernel or version)
 
 
-def _kernel(found: Facts, path: Path, data: bytes) -> Facts:
-    """The configuration that a kernel carries, where it carries one."""
-    at = data.find(_INNER)
-    if at < 0:
-        msg = f"{path}: a kernel image that does not carry its configuration"
-        raise UsageError(msg, hint="name its configuration as well, such as /boot/config-6.12")
-    unpacked = _inflated(data[at + len(_INNER) :], limit=kernel_config.LIMIT)
-    return _config(found, unpacked)
+def _kernel(found: Facts, data: bytes) -> Facts:
+    """What a kernel, or a unified kernel image, says of itself."""
+    image = kernels.read(data)
+    unified = image.command_line is not None
+    found = _known(found, "unified kernel image" if unified else "kernel")
+    found = replace(found, kernel=found.kernel or version_of(image.release))
+    if image.command_line is not None:
+        found = _known(found, "its command line", words=tuple(image.command_line.split()))
+    if image.initrd is not None:
+        found = _known(found, "its initrd", initrd=Archive(_members(image.initrd)))
+    return found if image.config is None else _config(found, image.config)
 
 
 def _members(data: bytes) -> tuple[initramfs.Member, ...]:
     """The entries of all archives of an initrd, the compressed ones too."""
     found: list[initramfs.Member] = []
+    left = initramfs.LIMIT
     while data:
         here, end = initramfs.members(data)
         found += here
         data = data[end:]
         if data:
-            data = disks.decompressed(data, initramfs.compression(data), limit=initramfs.LIMIT)
+            content, data = packed.first(data, initramfs.compression(data), limit=left)
+            left -= len(content)
+            inner, end = initramfs.members(content)
+            found += inner
+            if end < len(content):
+                raise FormatError("initrd: a compressed archive within a compressed archive")
     return tuple(found)
 
 
@@ -177,7 +199,9 @@ def _running(found: Facts, root: Path) -> Facts:
     for name in ("proc/config.gz", f"boot/config-{release}"):
         data = system.read(name)
         if data:
-            return _config(found, _inflated(data, limit=kernel_config.LIMIT) if name.endswith(".gz") else data)
+            return _config(
+                found, packed.first(data, "gzip", limit=kernel_config.LIMIT)[0] if name.endswith(".gz") else data
+            )
     return found
 
 
@@ -210,23 +234,3 @@ def _bounded(path: Path) -> bytes:
         msg = f"{path}: over {MAX_FILE >> 20} MiB"
         raise FormatError(msg)
     return path.read_bytes()
-
-
-def _peek(data: bytes) -> bytes:
-    """The beginning of what a gzip file holds; nothing where it is none."""
-    if data[:2] != b"\x1f\x8b":
-        return b""
-    return _inflated(data, limit=4096, whole=False)
-
-
-def _inflated(data: bytes, *, limit: int, whole: bool = True) -> bytes:
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-            content = file.read(limit + 1)
-    except (OSError, EOFError) as error:
-        msg = f"gzip: {error}"
-        raise FormatError(msg) from None
-    if whole and len(content) > limit:
-        msg = f"gzip: over {limit} bytes unpacked"
-        raise FormatError(msg)
-    return content[:limit]

@@ -21,6 +21,21 @@ def decompress(block: bytes, size: int) -> bytes:
     if not 0 <= size <= LIMIT:
         msg = f"LZ4 block: {size} bytes are not in 0..{LIMIT}"
         raise FormatError(msg)
+    out, _ = _decompressed(block, size, to_its_end=False)
+    return out
+
+
+def decompress_whole(block: bytes, limit: int) -> bytes:
+    """All that the block holds, at most `limit` bytes (16 MiB). A block ends with literals. Raises `FormatError`."""
+    out, at = _decompressed(block, min(limit, LIMIT), to_its_end=True)
+    if at != len(block):
+        msg = f"LZ4 block: over {limit} bytes unpacked"
+        raise FormatError(msg)
+    return out
+
+
+def _decompressed(block: bytes, size: int, *, to_its_end: bool) -> tuple[bytes, int]:
+    """At most `size` bytes, and where in the block they ended."""
     out = bytearray()
     at = 0
     while len(out) < size:
@@ -31,7 +46,7 @@ def decompress(block: bytes, size: int) -> bytes:
             raise FormatError("LZ4 block: it ends within literals")
         out += literals
         at += length
-        if len(out) >= size:
+        if len(out) >= size or (to_its_end and at == len(block)):
             break
         distance = _byte(block, at) | _byte(block, at + 1) << 8
         length, at = _length(block, at + 2, token & 15)
@@ -39,7 +54,7 @@ def decompress(block: bytes, size: int) -> bytes:
             msg = f"LZ4 block: a match {distance} bytes back, where there are {len(out)}"
             raise FormatError(msg)
         _copy(out, distance, min(length + _MIN_MATCH, size - len(out)))
-    return bytes(out)
+    return bytes(out), at
 
 
 def _copy(out: bytearray, distance: int, length: int) -> None:
