@@ -22,6 +22,7 @@ GRANT = Grant(
     session="s",
     lease_key=b"k" * 32,
     lease_seconds=4,
+    at=1_790_000_000,
     volumes=(),
 )
 

@@ -32,6 +32,7 @@ def grant(nonce: bytes = NONCE, identity: bytes = IDENTITY, point: bytes = POINT
         session="5e55",
         lease_key=b"l" * 32,
         lease_seconds=60,
+        at=1_790_000_000,
         volumes=tuple(
             VolumeGrant(name=f"v{n}", secret=bytes([n]) * 32, state=VolumeState.INITIALISED, descriptor=b"d" * 32)
             for n in range(volumes)

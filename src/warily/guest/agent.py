@@ -19,7 +19,7 @@ from warily.errors import FormatError, WarilyError
 from warily.formats import guest_config
 from warily.formats._json import JsonObject
 from warily.formats.guest_config import VOLUME_SLOT, GuestConfig
-from warily.guest import broker, evidence, lease, network
+from warily.guest import broker, clock, evidence, lease, network
 from warily.guest.broker import Unreachable
 from warily.guest.refusal import Refused, line
 from warily.guest.volume_stack import OpenedVolume, close_volume, mount_volume, open_volume
@@ -60,6 +60,9 @@ def start() -> tuple[Grant, list[OpenedVolume]]:
     say("warily: asking the broker for the keys")
     grant = patiently(lambda: attest(config, identity, words.grantor))
     say("warily: the evidence is accepted")
+    clock_was = clock.follow(grant.at)
+    if clock_was:
+        say(clock_was)
     secrets = {volume.name: volume for volume in grant.volumes}
     volumes = []
     for place, spec in enumerate(config.volumes):

@@ -31,6 +31,7 @@ GUEST_SOURCES: Final = (
     "guest/__init__.py",
     "guest/agent.py",
     "guest/broker.py",
+    "guest/clock.py",
     "guest/devices.py",
     "guest/dm.py",
     "guest/epoch.py",

@@ -28,6 +28,7 @@ IDENTITY_SIZE: Final = 32
 SECRET_SIZE: Final = 32
 DESCRIPTOR_DIGEST_SIZE: Final = 32
 SEAL_SIZE: Final = 32
+LAST_SECOND: Final = 253402300799  # of the year 9999
 
 
 class VolumeState(StrEnum):
@@ -97,7 +98,10 @@ class VolumeGrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What an accepted guest receives. It names the nonce and session key it answers."""
+    """What an accepted guest receives. It names the nonce and session key it answers.
+
+    `at` is the broker's time when it decided, in seconds of Unix time.
+    """
 
     nonce: bytes
     session_key_digest: bytes
@@ -105,6 +109,7 @@ class Grant:
     session: str
     lease_key: bytes = field(repr=False)
     lease_seconds: int
+    at: int
     volumes: tuple[VolumeGrant, ...]
 
     def encode(self) -> bytes:
@@ -117,6 +122,7 @@ class Grant:
                 "session": self.session,
                 "lease_key": b64url(self.lease_key),
                 "lease_seconds": self.lease_seconds,
+                "at": self.at,
                 "volumes": [
                     {
                         "name": volume.name,
@@ -142,6 +148,7 @@ class Grant:
             session=top.text("session", limit=64),
             lease_key=_exactly(top.octets("lease_key", limit=32), 32, "lease_key"),
             lease_seconds=top.number("lease_seconds", low=1, high=86400),
+            at=top.number("at", low=1, high=LAST_SECOND),
             volumes=tuple(_volume(entry) for entry in top.objects("volumes", limit=MAX_VOLUMES)),
         )
         top.finish()

@@ -123,6 +123,7 @@ class Broker:
             session=session,
             lease_key=lease_key,
             lease_seconds=self.lease_seconds,
+            at=now,
             volumes=made.keys,
         )
 
