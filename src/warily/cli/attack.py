@@ -3,7 +3,8 @@
 Each attack is first mounted on a control: a plain Debian machine, where it is meant to succeed; so a refusal means
 something. Then it is mounted on the project's image, run as `warily up --tee rehearsal` runs it, with its broker. The
 laboratory has a machine of its own: the project's machine and volumes are not touched. The control is made once, of
-Debian's packages, in ~/.cache/warily/control (or WARILY_CONTROL).
+Debian's packages, in ~/.cache/warily/control (or WARILY_CONTROL). What was found out is kept in .warily/attacks.json of
+the project, where `warily up` and `warily posture --live` read it.
 
   refused     nothing that the attack asked for happened, or no key was given
   detected    it had an effect, which was noticed before anything was gained
@@ -61,13 +62,16 @@ def run(options: argparse.Namespace) -> int:
         _list(chosen, whole=not options.only, as_json=options.json)
         return 0
     from warily.adversary import lab  # noqa: PLC0415  # `--list` answers without it
+    from warily.cli.attack_run import store  # noqa: PLC0415  # likewise
     from warily.cli.up import default_project  # noqa: PLC0415  # likewise
+    from warily.host import paths  # noqa: PLC0415  # likewise
     from warily.up.session import terminable  # noqa: PLC0415  # likewise
 
     project = (options.project or default_project()).resolve()
     progress = SILENT if options.quiet else Terminal()
     with terminable(), lab.opened(project, progress, with_control=options.control) as laboratory:
         outcomes = lab.mount(laboratory, chosen, with_control=options.control)
+        store(paths.attacks(project), laboratory.stage.manifest, outcomes)
     if options.json:
         print(json.dumps([outcome.as_json() for outcome in outcomes], indent=2))
     else:

@@ -22,6 +22,7 @@ from warily.cli.inputs import read_collateral, read_file, read_fingerprint, read
 from warily.core.appraisal import Appraisal, Rejected
 from warily.core.manifest import Manifest
 from warily.errors import CollateralError, HostError, UsageError
+from warily.formats.attack_run import AttackRun
 from warily.posture.facts import Facts
 from warily.posture.from_broker import with_manifest
 from warily.posture.grade import Posture, grade
@@ -45,6 +46,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rehearsal-root", metavar="SHA256|FILE", action="append", default=[], help="also trust this rehearsal ARK"
     )
+    parser.add_argument(
+        "--attacks", metavar="FILE", type=Path, help="what `warily attack` found out about the image; --live finds it"
+    )
     parser.add_argument("--at", metavar="RFC3339", help="the time of the question; the present without it")
     parser.add_argument("--svg", metavar="FILE", type=Path, help="also draw the picture into this file")
     parser.add_argument(
@@ -56,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     """Gather the facts, grade, draw; the exit status is the appraisal's."""
     if options.live == bool(options.evidence):
         raise UsageError("name a file with evidence, or say --live", hint="see `warily posture --help`")
-    facts = _live(options) if options.live else _filed(options)
+    facts = _with_attacks(_live(options) if options.live else _filed(options), options)
     posture = grade(facts)
     if options.svg is not None:
         _write_svg(posture, options.svg)
@@ -67,6 +71,16 @@ def run(options: argparse.Namespace) -> int:
 
         print(draw_text(posture, colour=_wants_colour()), end="")
     return _status(facts.appraisal)
+
+
+def _with_attacks(facts: Facts, options: argparse.Namespace) -> Facts:
+    """The facts with what a laboratory found out: from the named file, or from the project's own."""
+    from warily.cli.attack_run import stored  # noqa: PLC0415  # `warily --help` does without it
+    from warily.host import paths  # noqa: PLC0415  # likewise
+
+    if options.attacks is not None:
+        return replace(facts, attacks=AttackRun.decode(read_file(options.attacks)))
+    return replace(facts, attacks=stored(paths.attacks(options.project))) if options.live else facts
 
 
 def _status(appraisal: Appraisal) -> int:

@@ -22,6 +22,7 @@ import argparse
 import json
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         _print_plan(session.planned(project, tee, progress), as_json=options.json)
         return 0
     with session.terminable(), session.running(project, tee, progress) as machine:
-        _show(machine, options)
+        _show(machine, project, options)
         if not options.once:
             session.wait_for_end(machine.machine)
     return 0
@@ -85,12 +86,14 @@ def _print_plan(plan: "Plan", *, as_json: bool) -> None:
     print(" \\\n    ".join(lines))
 
 
-def _show(machine: "Running", options: argparse.Namespace) -> None:
+def _show(machine: "Running", project: Path, options: argparse.Namespace) -> None:
+    from warily.cli.attack_run import stored  # noqa: PLC0415  # `--help` answers without it
+    from warily.host import paths  # noqa: PLC0415  # likewise
     from warily.posture.draw_svg import draw_svg  # noqa: PLC0415  # `--help` answers without it
     from warily.posture.draw_text import draw_text  # noqa: PLC0415  # likewise
     from warily.posture.grade import grade  # noqa: PLC0415  # likewise
 
-    posture = grade(machine.facts)
+    posture = grade(replace(machine.facts, attacks=stored(paths.attacks(project))))
     ports = [{"guest": port.guest, "address": f"http://127.0.0.1:{port.host}/"} for port in machine.ports]
     if options.svg is not None:
         options.svg.write_text(draw_svg(posture), encoding="utf-8")

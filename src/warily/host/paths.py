@@ -44,6 +44,11 @@ def state(project: Path) -> Path:
     return project / PROJECT_STATE
 
 
+def attacks(project: Path) -> Path:
+    """The file of what a laboratory found out about the project's image."""
+    return state(project) / "attacks.json"
+
+
 def seen() -> Path:
     """The folder in which the newest thing seen of each log is remembered. `WARILY_SEEN` moves it."""
     chosen = os.environ.get("WARILY_SEEN")

@@ -86,8 +86,8 @@ class Cell:
     """One adversary, one component, one aspect of it.
 
     `evidence` holds the check ids that support the state, `mediators` what else it leans on, `because`
-    one sentence, `still_open` what the adversary can do all the same. `grade` is None where nothing is
-    known. `who` is named where, and only where, the state is `assumed`.
+    one sentence, `still_open` what the adversary can do all the same, `attacked` what a laboratory tried.
+    `grade` is None where nothing is known. `who` is named where, and only where, the state is `assumed`.
     """
 
     adversary: Adversary
@@ -99,10 +99,11 @@ class Cell:
     evidence: tuple[str, ...] = ()
     mediators: tuple[str, ...] = ()
     still_open: tuple[str, ...] = ()
+    attacked: tuple[str, ...] = ()
     who: str = ""
 
     def __post_init__(self) -> None:
-        for line in (self.because, *self.still_open):
+        for line in (self.because, *self.still_open, *self.attacked):
             if not 0 < len(line) <= WIDTH:
                 msg = f"{self.component}: a sentence of {len(line)} columns, not 1..{WIDTH}: {line}"
                 raise ValueError(msg)
@@ -129,6 +130,7 @@ class Cell:
             "evidence": list(self.evidence),
             "mediators": list(self.mediators),
             "still_open": list(self.still_open),
+            "attacked": list(self.attacked),
         }
 
 

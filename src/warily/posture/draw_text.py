@@ -95,6 +95,7 @@ def _matrix(posture: Posture, paint: Paint) -> list[str]:
         lines.append(f"    {least.because}")
         if least.who:
             lines.append(paint(f"    assumed of: {least.who}", DIM))
+        lines += [paint(f"    {line}", DIM) for line in least.attacked]
     return lines
 
 

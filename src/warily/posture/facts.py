@@ -15,6 +15,7 @@ from warily.core.appraisal import Appraisal
 from warily.core.declaration import Platform
 from warily.core.finding import Outcome
 from warily.core.manifest import Manifest
+from warily.formats.attack_run import AttackRun
 from warily.formats.guest_state import GuestState
 from warily.posture.cell import Grade
 
@@ -51,7 +52,8 @@ class Release:
 class Facts:
     """Everything a posture is graded from. `at` is the time of the question.
 
-    `manifest` is one whose owner's signature was verified; `state` was sent with the evidence.
+    `manifest` is one whose owner's signature was verified; `state` was sent with the evidence; `attacks`
+    is what a laboratory found out about some image.
     """
 
     appraisal: Appraisal
@@ -59,6 +61,7 @@ class Facts:
     manifest: Manifest | None = None
     state: GuestState | None = None
     release: Release | None = None
+    attacks: AttackRun | None = None
 
     @property
     def accepted(self) -> bool:
@@ -89,6 +92,17 @@ class Facts:
         platform = Platform.REHEARSAL if self.rehearsal else Platform.SNP
         predicted = {value.hex() for value in self.manifest.values(platform, REGISTER)}
         return self.manifest if self.text("measurement") in predicted else None
+
+    @property
+    def attacked(self) -> AttackRun | None:
+        """What a laboratory found out about this very image: one whose rehearsal has the digest that was attacked.
+
+        Where nothing says which image this is, what succeeded on one may succeed here.
+        """
+        image, run = self.image, self.attacks
+        if run is None or image is None:
+            return None if run is None else run.lost
+        return run if run.launch_digest in image.values(Platform.REHEARSAL, REGISTER) else None
 
     @property
     def freshness(self) -> Freshness:

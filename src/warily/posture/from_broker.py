@@ -8,6 +8,7 @@ word; whoever asks trusts the broker they ask.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -63,10 +64,7 @@ def facts_from_broker(
 
 def with_manifest(facts: Facts, manifests: Iterable[Manifest]) -> Facts:
     """The facts with the manifest that explains the launch digest, or with the last one where none does."""
-    tried = [
-        Facts(appraisal=facts.appraisal, at=facts.at, manifest=manifest, state=facts.state, release=facts.release)
-        for manifest in manifests
-    ]
+    tried = [replace(facts, manifest=manifest) for manifest in manifests]
     explained = [one for one in tried if one.image is not None]
     return next(iter(explained), tried[-1] if tried else facts)
 

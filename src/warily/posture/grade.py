@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Final
 
+from warily.posture.attacked import with_attacks
 from warily.posture.cell import Adversary, Cell, Component
 from warily.posture.facts import Facts
 from warily.posture.names import Borne, names_borne
@@ -76,7 +77,8 @@ class Posture:
 
 def grade(facts: Facts) -> Posture:
     """The posture that follows from `facts`, and from nothing else."""
-    cells = tuple(rule(facts, adversary) for rule in RULES.values() for adversary in Adversary)
+    graded = (rule(facts, adversary) for rule in RULES.values() for adversary in Adversary)
+    cells = tuple(with_attacks(cell, facts.attacked) for cell in graded)
     return Posture(
         image=facts.image.name if facts.image else "",
         platform=facts.appraisal.platform,
