@@ -23,17 +23,22 @@ ALL = {rule.id: rule for rule in rules()}
 class Files:
     """A tree in memory: path → content; links lead elsewhere."""
 
-    content: Mapping[str, bytes]
+    content: Mapping[str, bytes | None]
     links: Mapping[str, str] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
 
     def paths(self) -> Sequence[str]:
         return sorted((*self.content, *self.links))
 
-    def read(self, path: str) -> bytes | None:
+    def read(self, path: str, limit: int = 0) -> bytes | None:
+        del limit
         return self.content.get(path)
 
     def link(self, path: str) -> str | None:
         return self.links.get(path)
+
+    def sees(self, path: str) -> bool:
+        return not any(path.startswith(hidden) for hidden in self.hidden)
 
 
 SYMBOLS = sorted(
@@ -105,11 +110,12 @@ PLAIN = Facts(
             "etc/crypttab": b"data /dev/vdb none luks\n",
             "etc/machine-id": b"0123456789abcdef0123456789abcdef\n",
             "etc/systemd/coredump.conf": b"[Coredump]\n",
+            "etc/chrony/chrony.conf": b"refclock PHC /dev/ptp0 poll 3\n",
             "etc/systemd/system/multi-user.target.wants/serial-getty@ttyS0.service": b"",
             "etc/systemd/system/timers.target.wants/apt-daily.timer": b"",
         }
     ),
-    initrd=Files({"kernel/firmware/acpi/dsdt.aml": b"", "usr/bin/udevadm": b"", "init": b""}),
+    initrd=Files({"kernel/firmware/acpi/dsdt.aml": b"", "usr/bin/udevadm": b"", "scripts/functions": b"", "init": b""}),
 )
 
 # A machine that takes nothing: no driver it does not need, one program, everything measured.
@@ -134,6 +140,7 @@ FORTRESS = Facts(
         "warily.root=ab",
         "warily.devices=declared",
         "debugfs=off",
+        "unknown_nmi_panic",
     ),
     root=Files({"usr/bin/program": b"", "etc/machine-id": b"uninitialized\n"}),
     initrd=Files({"init": b"", "usr/lib/warily/warily/guest/devices.py": b""}),
@@ -195,6 +202,17 @@ def test_a_running_rule_sees_the_running_machine(name: str) -> None:
     assert judge(loose, [ALL[name]], {})[0].state is State.OPEN
     assert judge(tight, [ALL[name]], {})[0].state is State.CLOSED
     assert judge(PLAIN, [ALL[name]], {}) == ()
+
+
+@pytest.mark.parametrize("name", [name for name, rule in ALL.items() if rule.running])
+def test_a_machine_that_is_not_shown_is_not_known(name: str) -> None:
+    masked = Facts(target="", kinds=(), system=Files({}, hidden=("proc", "sys", "run", "dev")))
+    assert judge(masked, [ALL[name]], {})[0].state is State.UNKNOWN
+
+
+def test_a_file_that_cannot_be_read_closes_nothing() -> None:
+    unreadable = Facts(target="", kinds=(), root=Files({"etc/shadow": None}))
+    assert judge(unreadable, [ALL["program.passwords"]], {})[0].state is State.UNKNOWN
 
 
 def test_every_path_that_a_running_rule_names_is_looked_at() -> None:

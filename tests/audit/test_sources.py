@@ -180,6 +180,16 @@ def test_the_running_machine_is_looked_at(capsys: pytest.CaptureFixture[str], tm
     assert states(answer)["running.sysrq"] == "open"
 
 
+def test_what_a_container_hides_is_unknown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "sys/firmware").mkdir(parents=True)
+    (tmp_path / "sys/kernel").mkdir()
+    _, answer = audit(capsys, "--running", "--root", tmp_path)
+    found = states(answer)
+    assert found["running.secondary-tables"] == "unknown", "an empty folder stands over /sys/firmware"
+    assert found["running.sysrq"] == "unknown", "there is no /proc"
+    assert found["running.credentials"] == "closed"
+
+
 def test_this_very_machine_can_be_audited(capsys: pytest.CaptureFixture[str]) -> None:
     status, answer = audit(capsys, "--running")
     assert status in (0, 10)

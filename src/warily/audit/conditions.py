@@ -79,7 +79,8 @@ def _initrd(pattern: str, facts: Facts) -> Seen:
 
 
 def _sysfile(pattern: str, facts: Facts) -> Seen:
-    return _path(facts.system, pattern, "the running system")
+    hidden = _hidden(pattern, facts)
+    return hidden or _path(facts.system, pattern, "the running system")
 
 
 def _path(tree: Tree | None, pattern: str, name: str) -> Seen:
@@ -94,7 +95,14 @@ def _line(text: str, facts: Facts) -> Seen:
 
 
 def _sys(text: str, facts: Facts) -> Seen:
-    return _content(facts.system, text, "the running system")
+    hidden = _hidden(text.partition(" ")[0], facts)
+    return hidden or _content(facts.system, text, "the running system")
+
+
+def _hidden(path: str, facts: Facts) -> Seen | None:
+    """What is not shown to whoever looks is not known, and not absent."""
+    sees = facts.system is None or facts.system.sees(path)
+    return None if sees else Seen(None, f"/{path}, which is not shown here")
 
 
 def _content(tree: Tree | None, text: str, name: str) -> Seen:
@@ -104,6 +112,8 @@ def _content(tree: Tree | None, text: str, name: str) -> Seen:
     wanted = re.compile(expression)
     for path in matching(tree, pattern):
         content = tree.read(path)
+        if content is None and tree.link(path) is None:
+            return Seen(None, f"/{path}, which cannot be read")
         for line in (content or b"").decode("utf-8", "replace").splitlines():
             if wanted.search(line):
                 return Seen(holds=True, what=f"/{path}: {line.strip()[:80]}")

@@ -16,6 +16,7 @@ SECTOR: Final = 512
 BLOCK: Final = 4096  # the other size of a disk's sectors
 HEAD: Final = 1 << 17
 MAX_TRIED: Final = 16
+KEPT_BOOT: Final = 256 << 20  # of a file under /boot: a kernel, its configuration, its initrd
 LINUX: Final = 0x83
 ACTIVE: Final = 0x80
 ROOTS: Final = (bytes.fromhex("e3bc684fcde8b14d96e7fbcaf984b709"),)  # root, x86-64, in the bytes of a GPT
@@ -197,5 +198,6 @@ def _member(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> Member:
         return Member(path=name, mode=0o120777, content=entry.linkname.encode())
     if entry.isdir():
         return Member(path=name, mode=0o040755, content=None)
-    opened = archive.extractfile(entry) if entry.isreg() and entry.size <= KEPT else None
+    kept = entry.isreg() and entry.size <= (KEPT_BOOT if name.startswith("boot/") else KEPT)
+    opened = archive.extractfile(entry) if kept else None
     return Member(path=name, mode=0o100000 | entry.mode, content=opened.read() if opened else None)

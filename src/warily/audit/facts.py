@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
-from typing import Protocol
+from typing import Final, Protocol
 from weakref import WeakKeyDictionary
+
+SMALL: Final = 1 << 20
 
 
 class Tree(Protocol):
@@ -15,11 +17,18 @@ class Tree(Protocol):
     def paths(self) -> Sequence[str]:
         """Every path of a file or a link, sorted."""
 
-    def read(self, path: str) -> bytes | None:
-        """The content of a small file, or None where it is a link elsewhere, too large or unreadable."""
+    def read(self, path: str, limit: int = SMALL) -> bytes | None:
+        """The content of a file of at most `limit` bytes; None where it is a link elsewhere, larger or unreadable."""
 
     def link(self, path: str) -> str | None:
         """Where a symbolic link points, or None where the path is none."""
+
+
+class System(Tree, Protocol):
+    """A running /proc and /sys, of which a part may not be shown to whoever looks."""
+
+    def sees(self, path: str) -> bool:
+        """Whether the path could be seen if it were there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +42,7 @@ class Facts:
     words: tuple[str, ...] | None = None
     root: Tree | None = None
     initrd: Tree | None = None
-    system: Tree | None = None
+    system: System | None = None
 
     @property
     def running(self) -> bool:

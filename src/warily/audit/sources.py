@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from warily.audit import disks, kernels, packed
+from warily.audit import boot_parts, disks, kernels, packed
 from warily.audit.facts import Facts, Tree, version_of
 from warily.audit.trees import Archive, Folder, System
 from warily.core import built
@@ -37,7 +37,7 @@ def facts_of(targets: Sequence[str], *, running: Path | None) -> Iterator[Facts]
             found = _running(found, running)
         for number, target in enumerate(targets):
             found = _add(found, target, work / str(number))
-        yield _from_root(found)
+        yield boot_parts.completed(found)
 
 
 def _add(found: Facts, target: str, work: Path) -> Facts:
@@ -92,7 +92,7 @@ def _file(found: Facts, path: Path, work: Path) -> Facts:
     if kernel_config.looks_like(inner):
         return _config(found, packed.first(data, packing, limit=kernel_config.LIMIT)[0] if packing else data)
     if inner[:6] in initramfs.MAGICS or head[:6] in initramfs.MAGICS:
-        return _known(found, "initrd", initrd=Archive(_members(data)))
+        return _known(found, "initrd", initrd=Archive(boot_parts.members(data)))
     if not packing and len(data) <= MAX_WORDS and b"\0" not in data.rstrip(b"\0\n"):
         return _known(found, "command line", words=tuple(data.rstrip(b"\0\n").decode("utf-8", "replace").split()))
     msg = f"{path}: neither a file system, an initrd, a kernel, a kernel configuration nor a command line"
@@ -122,66 +122,8 @@ def _kernel(found: Facts, data: bytes) -> Facts:
     if image.command_line is not None:
         found = _known(found, "its command line", words=tuple(image.command_line.split()))
     if image.initrd is not None:
-        found = _known(found, "its initrd", initrd=Archive(_members(image.initrd)))
+        found = _known(found, "its initrd", initrd=Archive(boot_parts.members(image.initrd)))
     return found if image.config is None else _config(found, image.config)
-
-
-def _members(data: bytes) -> tuple[initramfs.Member, ...]:
-    """The entries of all archives of an initrd, the compressed ones too."""
-    found: list[initramfs.Member] = []
-    left = initramfs.LIMIT
-    while data:
-        here, end = initramfs.members(data)
-        found += here
-        data = data[end:]
-        if data:
-            content, data = packed.first(data, initramfs.compression(data), limit=left)
-            left -= len(content)
-            inner, end = initramfs.members(content)
-            found += inner
-            if end < len(content):
-                raise FormatError("initrd: a compressed archive within a compressed archive")
-    return tuple(found)
-
-
-def _from_root(found: Facts) -> Facts:
-    """What a root file system says of its own kernel and command line, where nothing better was given."""
-    root = found.root
-    if root is None:
-        return found
-    if found.config is None:
-        data = _newest(root, "boot/config-")
-        found = found if data is None else _config(found, data)
-    if found.kernel is None:
-        versions = {path.split("/modules/")[1].split("/")[0] for path in root.paths() if "lib/modules/" in path}
-        found = replace(found, kernel=max((v for v in map(version_of, versions) if v), default=None))
-    if found.words is None:
-        words = _grub_words(root)
-        found = found if words is None else _known(found, "command line (of its boot loader)", words=words)
-    return found
-
-
-def _newest(root: Tree, prefix: str) -> bytes | None:
-    names = sorted((path for path in root.paths() if path.startswith(prefix)), key=lambda p: version_of(p[12:]) or ())
-    return root.read(names[-1]) if names else None
-
-
-def _grub_words(root: Tree) -> tuple[str, ...] | None:
-    """The words of the first entry of GRUB's menu, or of systemd's kernel-install."""
-    menu = root.read("boot/grub/grub.cfg")
-    for line in (menu or b"").decode("utf-8", "replace").splitlines():
-        words = line.split()
-        if words[:1] in (["linux"], ["linuxefi"]):
-            return tuple(words[2:])
-    plain = root.read("etc/kernel/cmdline")
-    if plain is not None:
-        return tuple(plain.decode("utf-8", "replace").split())
-    defaults = root.read("etc/default/grub")
-    if defaults is None:
-        return None
-    lines = defaults.decode("utf-8", "replace").splitlines()
-    values = [line.partition("=")[2].strip("\"'") for line in lines if line.startswith("GRUB_CMDLINE_LINUX")]
-    return tuple(" ".join(values).split())
 
 
 def _running(found: Facts, root: Path) -> Facts:

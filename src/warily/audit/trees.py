@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from warily.audit.facts import SMALL
 from warily.errors import HostError
 from warily.formats.initramfs import Member
 
 MAX_PATHS: Final = 1_000_000
-SMALL: Final = 1 << 20
+_MOUNTED: Final = ("proc", "sys", "sys/firmware")
 # Where programs, their settings and the kernel's parts lie; data of users and of services is nobody's business here.
 _TOP: Final = frozenset({"bin", "boot", "etc", "init", "kernel", "lib", "lib64", "sbin", "usr", "var"})
 _PRUNED: Final = frozenset(
@@ -41,10 +42,10 @@ class Folder:
             self._paths = tuple(sorted(self._walk()))
         return self._paths
 
-    def read(self, path: str) -> bytes | None:
-        """The content of a regular file of at most 1 MiB; links within the folder are followed."""
+    def read(self, path: str, limit: int = SMALL) -> bytes | None:
+        """The content of a regular file of at most `limit` bytes; links within the folder are followed."""
         real = self._inside(path)
-        return None if real is None else _content(real)
+        return None if real is None else _content(real, limit)
 
     def link(self, path: str) -> str | None:
         """Where the link points, as it is written."""
@@ -97,11 +98,19 @@ class System:
             self._found = {pattern: tuple(self._glob(pattern)) for pattern in _LOOKED_AT}
         return tuple(sorted({path for paths in self._found.values() for path in paths}))
 
-    def read(self, path: str) -> bytes | None:
-        """The first MiB of the file; these have no size."""
+    def sees(self, path: str) -> bool:
+        """Whether the path could be seen if it were there: a container may have no /sys, or an empty part of it."""
+        parts = path.split("/")
+        names = [name for name in (parts[0], "/".join(parts[:2])) if name in _MOUNTED]
+        return all(any((self._root / name).iterdir()) for name in names if (self._root / name).is_dir()) and (
+            parts[0] not in _MOUNTED or (self._root / parts[0]).is_dir()
+        )
+
+    def read(self, path: str, limit: int = SMALL) -> bytes | None:
+        """The beginning of the file; these have no size."""
         try:
             with (self._root / path).open("rb") as file:
-                return file.read(SMALL)
+                return file.read(limit)
         except OSError:
             return None
 
@@ -146,8 +155,9 @@ class Archive:
         """Every path of a file or a link."""
         return tuple(sorted(self._members))
 
-    def read(self, path: str) -> bytes | None:
-        """The content of a small file."""
+    def read(self, path: str, limit: int = SMALL) -> bytes | None:
+        """The content of a file that was kept."""
+        del limit
         member = self._members.get(path)
         return member.content if member is not None and not stat.S_ISLNK(member.mode) else None
 
@@ -159,9 +169,9 @@ class Archive:
         return member.content.decode("utf-8", "replace")
 
 
-def _content(path: Path) -> bytes | None:
+def _content(path: Path, limit: int) -> bytes | None:
     try:
-        if not path.is_file() or path.stat().st_size > SMALL:
+        if not path.is_file() or path.stat().st_size > limit:
             return None
         return path.read_bytes()
     except OSError:

@@ -60,6 +60,7 @@ FIXED: Final = (
     Word("hest_disable", "the table names memory for the kernel to read at the host's word"),
     Word("erst_disable", "likewise, and a store the kernel writes to"),
     Word("bert_disable", "likewise, at boot"),
+    Word("unknown_nmi_panic", "an interrupt that nothing in the guest asked for is the host's: the machine ends"),
     Word("mce=off", "machine checks can be injected by the host at any instruction"),
     Word("xen_nopv", "a host that says it is Xen is not believed"),
     Word("edd=off", "no disk geometry from the host's firmware"),
