@@ -18,7 +18,7 @@ from warily.adversary.attack import (
     undecided,
 )
 from warily.adversary.attacks import TABLE
-from warily.adversary.attacks.boot import other_version, with_more
+from warily.adversary.boot_files import other_version, with_more
 from warily.adversary.catalogue import catalogue
 from warily.adversary.terminal import Terminal
 from warily.cli.attack import choose, status

@@ -18,6 +18,7 @@ from warily.launch.runner import Machine
 UP_WITHIN: Final = 300.0
 SHELL_WITHIN: Final = 30.0
 CREDENTIAL: Final = "type=11,value=io.systemd.credential:"
+NAME_SERVER: Final = "10.0.2.66"  # the address that the host's network gives out
 LOGIN: Final = (
     *("-smbios", f"{CREDENTIAL}agetty.autologin=root"),
     *("-smbios", f"{CREDENTIAL}login.noauth=yes"),
@@ -50,7 +51,12 @@ class Control:
             *("-chardev", f"{CHARDEV}{run / 'console.sock'}", "-serial", "chardev:console"),
             *("-chardev", f"socket,id=monitor,path={run / 'monitor.sock'},server=on,wait=off"),
             *("-mon", "chardev=monitor,mode=control"),
-            *("-netdev", "user,id=net0,restrict=on", "-device", "virtio-net-pci,netdev=net0,romfile="),
+            *(
+                "-netdev",
+                f"user,id=net0,restrict=on,dns={NAME_SERVER}",
+                "-device",
+                "virtio-net-pci,netdev=net0,romfile=",
+            ),
             *("-drive", f"file={self.files.disk},if=none,id=disk,format=raw,snapshot=on"),
             *("-device", "virtio-blk-pci,drive=disk"),
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warily.adversary import plain_debian, plain_disks
+from warily.adversary import plain_changes, plain_debian
 from warily.adversary.attack import Alone, Attack, Outcome, Seen, Together, undecided
 from warily.adversary.control import Control
 from warily.adversary.history import History, history
@@ -61,9 +61,9 @@ class Lab:
                         raise HostError(message)
         return self.stage
 
-    def plain_disks(self) -> Mapping[str, Seen]:
-        """What the attacks on disks did to the control, in one boot that they share."""
-        return self.shared.make("plain disks", lambda: plain_disks.mounted(self.control))
+    def changed_control(self) -> Mapping[str, Seen]:
+        """What became of the control when what it boots and its disks were changed, in one boot that they share."""
+        return self.shared.make("changed control", lambda: plain_changes.mounted(self.control))
 
     def history(self) -> History:
         """A machine that lived three times, and what its host kept of its disks."""

@@ -28,7 +28,7 @@ CPUS: Final = 2
 MEMORY: Final = 1 << 30
 IMAGE: Final = "image"
 MADE_FROM: Final = "made-from"
-RECIPE: Final = "3"  # counted up when this file makes another disk of the same packages
+RECIPE: Final = "4"  # counted up when this file makes another disk of the same packages
 
 # Debian's own cloud image has these, and the guest agent is what most clouds add.
 PACKAGES: Final = (
@@ -56,7 +56,17 @@ set -eu
 cd "$1"
 echo 'LABEL={LABEL} / ext4 errors=remount-ro 0 1' >etc/fstab
 echo {LABEL} >etc/hostname
-"""
+cat >etc/netplan/90-default.yaml <<END
+network:
+  version: 2
+  ethernets:
+    all-en:
+      match: {{name: en*}}
+      dhcp4: true
+      dhcp6: true
+END
+chmod 600 etc/netplan/90-default.yaml
+"""  # the network as Debian's images for no cloud in particular configure it
 
 
 @dataclass(frozen=True, slots=True)

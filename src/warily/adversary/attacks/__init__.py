@@ -15,9 +15,12 @@ from warily.adversary.attacks import (
     dsdt,
     evidence,
     grants,
+    hotplug,
+    processor,
     records,
     root_disk,
     volumes,
+    wire,
 )
 
 TABLE: Final[tuple[Attack, ...]] = (
@@ -28,6 +31,8 @@ TABLE: Final[tuple[Attack, ...]] = (
     *agents.ATTACKS,
     *console.ATTACKS,
     *devices.ATTACKS,
+    *hotplug.ATTACKS,
+    *wire.ATTACKS,
     *boot.ATTACKS,
     *root_disk.ATTACKS,
     *volumes.ATTACKS,
@@ -35,4 +40,5 @@ TABLE: Final[tuple[Attack, ...]] = (
     *collateral.ATTACKS,
     *grants.ATTACKS,
     *records.ATTACKS,
+    *processor.ATTACKS,  # the last of those that share a boot: it ends the machine
 )

@@ -1,4 +1,4 @@
-"""Devices that nobody asked for, at boot and while the machine runs: each would give the host a driver to talk to.
+"""Devices that nobody asked for, there at boot: each would give the host a driver to talk to.
 
 A virtio device tells its host how far a driver has taken it (Virtual I/O Device 1.2, 2.1); of the others the control's
 /sys and the guest's attested list of devices tell.
@@ -14,10 +14,7 @@ from warily.adversary.attack import Attack, Seen, Together, detected, refused, s
 from warily.adversary.targets import ControlTarget, ImageTarget, Target, settle
 
 DRIVEN: Final = "VIRTIO_CONFIG_S_DRIVER_OK"
-PLUGGED: Final = "plugged"
 BIND_WITHIN: Final = 25.0
-PLUG_SECONDS: Final = 10.0
-PORT_SLOT: Final = 0x1B
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,35 +76,6 @@ def on_image(target: ImageTarget, *, device: Device) -> Seen:
     return target.nothing_happened(said)
 
 
-def port(folder: Path) -> Sequence[str]:
-    """A PCI Express port into which something can be plugged."""
-    del folder
-    return ("-device", f"pcie-root-port,id=doorway,bus=pcie.0,addr={PORT_SLOT:#x},chassis=9,slot=9")
-
-
-def plug(target: Target) -> None:
-    """The host plugs a virtio entropy source into the running machine. Raises `HostError`."""
-    target.machine.ask("device_add", driver="virtio-rng-pci", bus="doorway", id=PLUGGED)
-
-
-def plug_on_control(target: ControlTarget) -> Seen:
-    """Whether Debian gave the newcomer a driver."""
-    plug(target)
-    bound, evidence = driven(target, PLUGGED, BIND_WITHIN)
-    return succeeded(f"plugged in while it ran; {evidence}") if bound else refused(evidence)
-
-
-def plug_on_image(target: ImageTarget) -> Seen:
-    """Whether the image did."""
-    if not target.machine.running:
-        return target.nothing_happened("the machine is gone")
-    plug(target)
-    bound, evidence = driven(target, PLUGGED, PLUG_SECONDS)
-    if bound:
-        return succeeded(f"plugged in while it ran; {evidence}")
-    return target.nothing_happened(f"plugged in while it ran, and {PLUG_SECONDS:.0f} s later {evidence}")
-
-
 DEVICES: Final[dict[Device, tuple[str, tuple[str, ...]]]] = {
     Device(name="entropy", kind="virtio-rng-pci", slot=0x18): (
         "An entropy source that nobody asked for feeds the kernel the host's numbers",
@@ -125,6 +93,25 @@ DEVICES: Final[dict[Device, tuple[str, tuple[str, ...]]]] = {
         backend=("-blockdev", "driver=null-co,node-name=nothing,read-zeroes=on,size=16777216"),
         settings=",drive=nothing,serial=host",
     ): ("An NVMe controller that nobody asked for gets a driver that trusts it", ("F02",)),
+    Device(
+        name="serial",
+        kind="pci-serial",
+        slot=0x0A,
+        virtio=False,
+        backend=("-chardev", "null,id=line"),
+        settings=",chardev=line",
+    ): ("A second serial port that nobody asked for gets a driver", ("F02", "F12")),
+    Device(name="panic", kind="pvpanic-pci", slot=0x0B, virtio=False): (
+        "A device that nobody asked for is told when the kernel panics",
+        ("F02",),
+    ),
+    Device(
+        name="network",
+        kind="virtio-net-pci",
+        slot=0x0D,
+        backend=("-netdev", "user,id=other,restrict=on"),
+        settings=",netdev=other,romfile=",
+    ): ("A second network card that nobody asked for leads to another network of the host's", ("F02",)),
 }
 
 ATTACKS: Final[tuple[Attack, ...]] = (
@@ -141,12 +128,5 @@ ATTACKS: Final[tuple[Attack, ...]] = (
             ),
         )
         for device, (title, catalogue) in DEVICES.items()
-    ),
-    Attack(
-        id="devices.hot-plug",
-        title="A device is plugged in while the machine runs",
-        component="devices",
-        catalogue=("F03",),
-        how=Together(arguments=port, control=plug_on_control, image=plug_on_image),
     ),
 )

@@ -32,7 +32,7 @@ def cut(root: bytearray) -> None:
 
 def on_control(lab: "Lab") -> Seen:
     """A plain disk has nothing that a changed block would differ from."""
-    return lab.plain_disks()["root"]
+    return lab.changed_control()["root"]
 
 
 def on_image(lab: "Lab", *, name: str, change: Callable[[bytearray], None]) -> Seen:

@@ -149,7 +149,7 @@ def judged(played: "Played") -> Seen:
 
 def on_control(lab: "Lab", *, name: str) -> Seen:
     """What the same did to a plain disk."""
-    return lab.plain_disks()[name]
+    return lab.changed_control()[name]
 
 
 def head_of(disk: Path) -> bytes:

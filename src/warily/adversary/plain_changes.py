@@ -1,7 +1,8 @@
-"""What a plain Debian machine takes from its disks: one boot of the control that all attacks on storage share.
+"""What a plain Debian machine takes for its own although its host has changed it: one boot of the control for all.
 
-The machine is started with a shell as its first program. Its host has changed the root file system, and changes
-the data disks between two mounts; what the shell then reads is the evidence.
+The host has changed the kernel, the initial RAM file system, the command line, which has it start a shell as the
+first program, and the root file system; it changes the data disks between two mounts. What the shell then sees is
+the evidence.
 """
 
 import re
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from warily.adversary.attack import Seen, refused, succeeded, undecided
+from warily.adversary.boot_files import other_version, with_more
 from warily.adversary.control import Control, quiet_shell
-from warily.adversary.targets import ControlTarget
+from warily.adversary.targets import MARK, ControlTarget
 from warily.errors import HostError
 from warily.host.run import find, run
 
@@ -28,10 +30,15 @@ MOUNT: Final = "mount -t ext4 /dev/vd{} /mnt"
 MAKEFS: Final = "/usr/lib/systemd/systemd-makefs"
 KERNEL: Final = re.compile(r"\[ *\d+\.\d+\] ")
 TIMEOUT: Final = 120.0
+CONFIGURATION: Final = "conf/conf.d/host"  # initramfs-tools(7) reads it as a shell script, as root
 
 
 def mounted(control: Control) -> Mapping[str, Seen]:
-    """What each attack did to the control: `root`, `flip`, `rollback`, `other`, `blank` and `power`."""
+    """What each attack did to the control.
+
+    `kernel`, `initrd` and `command-line` are of what it boots; `root`, `flip`, `rollback`, `other`, `blank` and
+    `power` of its disks.
+    """
     with tempfile.TemporaryDirectory(prefix="warily-attack-") as place:
         folder = Path(place)
         root = folder / "root.ext4"
@@ -39,7 +46,7 @@ def mounted(control: Control) -> Mapping[str, Seen]:
         forge_root(root)
         disks = {name: _disk(folder, name, content) for name, content in _contents().items()}
         _replace(disks["flip"], FACT, LIE)
-        argv = control.argv(folder, command_line=f"{control.files.command_line} init=/bin/bash")
+        argv = _booting(control, folder)
         argv = tuple(word.replace(f"file={control.files.disk},", f"file={root},") for word in argv)
         for name, disk in disks.items():
             argv += ("-drive", f"file={disk},if=none,id={name},format=raw", "-device", f"virtio-blk-pci,drive={name}")
@@ -47,10 +54,35 @@ def mounted(control: Control) -> Mapping[str, Seen]:
             target = ControlTarget(folder=folder, machine=machine, terminal=terminal, shell=True)  # noqa: S604  # the control's, not ours
             if not quiet_shell(machine, terminal, SHELL_WITHIN, PROMPT):
                 raise HostError("the control did not boot to a shell", hint=machine.tail()[-500:])
-            seen = _on_root(target) | _on_data(target, disks)
+            seen = _on_boot(target) | _on_root(target) | _on_data(target, disks)
             target.run(f"{MOUNT.format('c')}; echo paid >/mnt/ledger; cat /mnt/ledger")
             machine.kill()
         return seen | {"power": _after_power(disks["old"])}
+
+
+def _booting(control: Control, folder: Path) -> tuple[str, ...]:
+    """A launch of the control with another kernel, initial RAM file system and command line."""
+    kernel, initrd = folder / "kernel", folder / "initrd"
+    script = f"echo {MARK} initrd ran as process $$ of the initial RAM file system >/dev/console\n"
+    kernel.write_bytes(other_version(control.files.kernel.read_bytes()))
+    initrd.write_bytes(with_more(control.files.initrd.read_bytes(), CONFIGURATION, script))
+    argv = control.argv(folder, command_line=f"{control.files.command_line} init=/bin/bash")
+    for option, file in (("-kernel", kernel), ("-initrd", initrd)):
+        at = argv.index(option) + 1
+        argv = (*argv[:at], str(file), *argv[at + 1 :])
+    return argv
+
+
+def _on_boot(target: ControlTarget) -> dict[str, Seen]:
+    """The kernel, the initial RAM file system and the words that the machine booted with."""
+    uid, _, name = target.run("id -u; cat /proc/1/comm").partition("\n")
+    shell = f"process 1 is {name.strip()}, a shell on the host's console with uid {uid.strip()}"
+    line = target.printed("initrd")
+    return {
+        "kernel": succeeded(f"the changed kernel booted: {shell}"),
+        "initrd": succeeded(f"on the console: {line}") if line else refused("the added script never ran"),
+        "command-line": succeeded(f"the added words were obeyed: {shell}"),
+    }
 
 
 def forge_root(disk: Path) -> None:
