@@ -37,7 +37,7 @@ def vectors() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one folder share an image and its machines, so one process runs them; another folder's go beside them."""
+    """Tests of one folder share an image and its machines: one process runs them, another folder's beside them."""
     for item in items:
         if item.get_closest_marker("vm"):
             item.add_marker(pytest.mark.xdist_group(item.path.parent.name))

@@ -64,8 +64,8 @@ def _explain_bytes(path: Path, data: bytes, options: argparse.Namespace) -> int:
         try:
             kind = recognise.recognise(data)
         except FormatError:
-            kind = recognise.Kind.UNKNOWN
-        what = kind if kind is not recognise.Kind.UNKNOWN else f"{len(data)} bytes"
+            kind = kinds.Kind.UNKNOWN
+        what = kind if kind is not kinds.Kind.UNKNOWN else f"{len(data)} bytes"
         msg = f"{path}: {what}; neither evidence nor a log"
         raise UsageError(msg, hint="`warily inspect` shows what is in a file")
     answer = Answer(known=tuple({entry.sentence: entry for entry in known}.values()), nearest=())
