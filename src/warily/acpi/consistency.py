@@ -7,8 +7,9 @@ from typing import Final
 
 from warily.acpi.finding import AcpiFinding
 from warily.core.ranges import MAX_ADDRESS, Range, RangeSet
-from warily.formats.acpi._parts import Part
-from warily.formats.acpi.fadt import Fadt
+from warily.formats.acpi._parts import Part, TablePointer
+from warily.formats.acpi.fadt import Facs, Fadt
+from warily.formats.acpi.iommu import ReservedMemory
 from warily.formats.acpi.madt import IoApic, LocalApic, LocalApicOverride, LocalX2Apic, Madt
 from warily.formats.acpi.memory import (
     ENABLED,
@@ -24,6 +25,7 @@ from warily.formats.acpi.memory import (
     X2ApicAffinity,
 )
 from warily.formats.acpi.pci import BUS_SIZE, Allocation
+from warily.formats.acpi.processors import references
 from warily.formats.acpi.roots import RsdtEntry, XsdtEntry
 from warily.formats.acpi.trust import Ccel
 from warily.formats.acpi_table import AcpiTable
@@ -33,6 +35,8 @@ Read = Sequence[tuple[AcpiTable, list[Part]]]
 LOCAL_APIC: Final = 0xFEE00000
 FIXED_DEVICES: Final = Range(0xFEC00000, 1 << 32)
 """Interrupt controllers, timers, TPM and firmware of a PC: never memory."""
+FIRMWARE: Final = 0xFF000000
+"""From here on the firmware itself may lie, with tables in it."""
 FIRMWARE_KEEPS: Final = 64 << 20
 """How much memory of its own a firmware may keep out of the map: tables still count it."""
 LOW_MEMORY: Final = 1 << 20
@@ -58,6 +62,8 @@ def contradictions(read: Read, memory: RangeSet | None) -> Iterator[AcpiFinding]
         yield from _affinities(table, parts, memory)
         yield from _windows(table, parts)
         yield from _entries(table, parts)
+        yield from _tables_in_devices(table, parts)
+        yield from _topology(table, parts)
 
 
 def _finding(where: str, evidence: str) -> AcpiFinding:
@@ -80,6 +86,10 @@ def _alone(table: AcpiTable, part: Part, domains: frozenset[int]) -> Iterator[Ac
             yield _finding(where, f"the local APIC is said to be at {int(value.address):#x}")
         case Ccel() if table.signature == "CCEL" and value.type not in CC_TYPES:
             yield _finding(where, f"an event log of a confidential guest of type {value.type}")
+        case Facs() if value.global_lock:
+            yield _finding(where, f"the global lock is said to be held: {value.global_lock:#x}")
+        case ReservedMemory() if value.limit < value.base:
+            yield _finding(where, f"reserved memory from {value.base:#x} to {value.limit:#x}")
         case Slit():
             yield from _distances(where, part, value.localities, domains)
         case DomainAttributes() if domains and value.memory_domain not in domains:
@@ -210,3 +220,23 @@ def _entries(table: AcpiTable, parts: Sequence[Part]) -> Iterator[AcpiFinding]:
     for address, count in seen.items():
         if count > 1:
             yield _finding(table.signature, f"{address:#x} is listed {count} times")
+
+
+def _tables_in_devices(table: AcpiTable, parts: Sequence[Part]) -> Iterator[AcpiFinding]:
+    """Tables that are said to lie where a PC has devices: whoever emulates these may change them at any time."""
+    for part in parts:
+        for name, (_, kind) in part.value.PLACES.items():
+            address = int(getattr(part.value, name)) if kind is TablePointer else 0
+            if FIXED_DEVICES.start <= address < FIRMWARE:
+                yield _finding(f"{_where(table, part)} {name}", f"a table at {address:#x}, among devices")
+
+
+def _topology(table: AcpiTable, parts: Sequence[Part]) -> Iterator[AcpiFinding]:
+    """References of the PPTT that lead nowhere, or not towards what was listed before: a kernel follows them up."""
+    if table.signature != "PPTT":
+        return
+    known = {part.offset for part in parts}
+    for part in parts:
+        for name, target in references(part):
+            if target not in known or (name == "parent" and target >= part.offset):
+                yield _finding(f"{_where(table, part)} {name}", f"a reference to offset {target:#x}")

@@ -13,10 +13,9 @@ from warily.core.ranges import MAX_ADDRESS, Range, RangeSet
 from warily.errors import FormatError
 from warily.formats.acpi._parts import (
     MAX_PARTS,
+    PCI_CONFIG,
     SPACES,
-    SYSTEM_IO,
     Area,
-    GenericAddress,
     Opaque,
     Part,
     Structure,
@@ -136,6 +135,8 @@ def _over_device(table: AcpiTable, where: str, wanted: Range) -> Iterator[AcpiFi
 
 def _spaces(table: AcpiTable, part: Part) -> Iterator[AcpiFinding]:
     """Findings about registers that are not memory: ports that reach further, spaces that do not exist."""
+    if not isinstance(part.value, Structure):
+        return
     for name, offset, register in registers(part.value):
         if not register.address:
             continue
@@ -143,23 +144,24 @@ def _spaces(table: AcpiTable, part: Part) -> Iterator[AcpiFinding]:
         if register.space not in SPACES:
             evidence = f"{register}: there is no such space"
             yield AcpiFinding(id="STATIC_INCONSISTENT", where=where, reach="boot", evidence=evidence)
-        elif register.space == SYSTEM_IO:
-            yield from _port(table, where, name, register)
+        elif register.space == PCI_CONFIG:
+            yield AcpiFinding(id="PCI_CONFIG_WRITE", where=where, reach=_reach(table, name), evidence=str(register))
+    for area in part.value.ports():
+        yield from _port(table, place_of(table, part, area.field, area.offset), area)
 
 
-def _port(table: AcpiTable, where: str, name: str, register: GenericAddress) -> Iterator[AcpiFinding]:
-    reach = _reach(table, name)
-    if register.address + register.size - 1 > LAST_PORT:
-        yield AcpiFinding(
-            id="STATIC_INCONSISTENT", where=where, reach=reach, evidence=f"{register}: there is no such port"
-        )
+def _port(table: AcpiTable, where: str, area: Area) -> Iterator[AcpiFinding]:
+    reach = _reach(table, area.field)
+    what = f"{area.size} bytes at port {area.start:#x}"
+    if area.start + area.size - 1 > LAST_PORT:
+        yield AcpiFinding(id="STATIC_INCONSISTENT", where=where, reach=reach, evidence=f"{what}: there is no such port")
         return
-    wanted = Range(register.address, register.address + register.size)
+    wanted = Range(area.start, area.start + area.size)
     if wanted.overlaps(FIRMWARE_DMA):
-        evidence = f"{register}: the host copies into memory on a write there"
+        evidence = f"{what}: the host copies into memory on a write there"
         yield AcpiFinding(id="IO_FWCFG_DMA", where=where, reach=reach, evidence=evidence)
     if wanted.overlaps(PCI_MECHANISM) and wanted != Range(RESET_PORT, RESET_PORT + 1):
-        evidence = f"{register}: PCI configuration space by ports"
+        evidence = f"{what}: PCI configuration space by ports"
         yield AcpiFinding(id="IO_PCI_MECH1", where=where, reach=reach, evidence=evidence)
 
 

@@ -70,6 +70,7 @@ class Area:
 
 SYSTEM_MEMORY: Final = 0
 SYSTEM_IO: Final = 1
+PCI_CONFIG: Final = 2
 SPACES: Final = {
     0: "SystemMemory",
     1: "SystemIO",
@@ -129,6 +130,10 @@ class Structure(Layout):
         """Every address field that is in use, with the size that `SIZES` gives it, one byte at least."""
         return declared_areas(self)
 
+    def ports(self) -> Iterator[Area]:
+        """Every I/O port that is in use, likewise."""
+        return declared_ports(self)
+
 
 def declared_areas(structure: Structure) -> Iterator[Area]:
     """The areas that follow from the types of the fields alone."""
@@ -143,6 +148,14 @@ def declared_areas(structure: Structure) -> Iterator[Area]:
             size = _size(structure, name, 1)
             if value or (size and not zero_is_none):
                 yield Area(field=name, offset=place.offset, use=use, start=int(value), size=max(size, 1))
+
+
+def declared_ports(structure: Structure) -> Iterator[Area]:
+    """The ports of the fields that are registers."""
+    for name, offset, register in registers(structure):
+        if register.space == SYSTEM_IO and register.address:
+            size = max(register.size, _size(structure, name, 1))
+            yield Area(field=name, offset=offset, use=Use.REGISTER, start=register.address, size=size)
 
 
 def registers(structure: Layout) -> Iterator[tuple[str, int, GenericAddress]]:

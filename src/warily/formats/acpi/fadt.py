@@ -9,7 +9,17 @@ from dataclasses import replace
 from typing import Annotated, ClassVar, Final
 
 from warily.formats._layout import layout, octets, u8, u16, u32, u64
-from warily.formats.acpi._parts import Area, GenericAddress, Part, Structure, TablePointer, declared_areas, fixed
+from warily.formats.acpi._parts import (
+    Area,
+    GenericAddress,
+    Part,
+    Structure,
+    TablePointer,
+    Use,
+    declared_areas,
+    declared_ports,
+    fixed,
+)
 from warily.formats.acpi_table import AcpiTable
 
 HARDWARE_REDUCED: Final = 1 << 20
@@ -91,8 +101,22 @@ class Fadt(Structure):
     def areas(self) -> Iterator[Area]:
         """The registers, each as long as its block is said to be."""
         for area in declared_areas(self):
-            block = getattr(self, _BLOCKS[area.field]) if area.field in _BLOCKS else 0
-            yield replace(area, size=max(area.size, block))
+            yield self._whole(area)
+
+    def ports(self) -> Iterator[Area]:
+        """The ports: those of the registers, and those that older kernels read from fields of their own."""
+        yield from map(self._whole, declared_ports(self))
+        for name in (*(each.removeprefix("x_") for each in _BLOCKS), "smi_command"):
+            port = getattr(self, name)
+            if port:
+                place, _ = self.PLACES[name]
+                area = Area(field=name, offset=place.offset, use=Use.REGISTER, start=port, size=1)
+                yield self._whole(area)
+
+    def _whole(self, area: Area) -> Area:
+        """The area, as long as its block is said to be."""
+        field = _BLOCKS.get(area.field) or _BLOCKS.get(f"x_{area.field}")
+        return replace(area, size=max(area.size, getattr(self, field))) if field is not None else area
 
 
 @layout(64, source="ACPI 6.5, 5.2.10 Firmware ACPI Control Structure")

@@ -13,6 +13,7 @@ from warily.formats.acpi import (
     memory,
     monitors,
     pci,
+    processors,
     roots,
     serial,
     storage,
@@ -58,6 +59,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "MRRM": memory.mrrm,
     "NFIT": storage.nfit,
     "PCCT": channels.pcct,
+    "PPTT": processors.pptt,
     "PRMT": firmware.prmt,
     "RSDT": roots.rsdt,
     "SLIT": memory.slit,
@@ -80,7 +82,7 @@ READERS: Final[Mapping[str, Reader]] = {
 } | dict.fromkeys(
     # In these, nothing is an address that a kernel uses.
     (
-        *("AGDI", "BOOT", "MSCT", "MSDM", "PDTT", "PHAT", "PMTT", "PPTT", "RAS2", "RASF", "RGRT", "RHCT"),
+        *("AGDI", "BOOT", "MSCT", "MSDM", "PDTT", "PHAT", "PMTT", "RAS2", "RASF", "RGRT", "RHCT"),
         *("SBST", "SDEI", "SDEV", "SLIC", "STAO", "WSMT"),
     ),
     firmware.plain,
