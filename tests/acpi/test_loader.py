@@ -83,6 +83,6 @@ def test_a_hostile_script_is_not_carried_out() -> None:
 
 
 def test_a_sum_that_does_not_fit_is_refused() -> None:
-    script = encode([*PLACED, AddPointer(file=TABLES, target=RSDP, offset=0, size=1)])
-    with pytest.raises(FormatError, match="does not fit into 1 bytes"):
-        carry_out(script, FILES, {TABLES: 0, RSDP: 256})
+    script = encode([*PLACED, AddPointer(file=TABLES, target=RSDP, offset=0, size=4)])
+    with pytest.raises(FormatError, match="does not fit into 4 bytes"):
+        carry_out(script, FILES, {TABLES: 0, RSDP: 1 << 32})

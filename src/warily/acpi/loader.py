@@ -1,11 +1,12 @@
 """The table loader's script, checked and carried out as firmware does."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar
 
 from warily.acpi.finding import AcpiFinding
 from warily.errors import FormatError
-from warily.formats.table_loader import AddChecksum, AddPointer, Allocate, Command, WritePointer, commands
+from warily.formats.table_loader import AddChecksum, AddPointer, Allocate, Command, WritePointer, Zone, commands
 
 _T = TypeVar("_T")
 
@@ -29,6 +30,9 @@ TOLD_TO_HOST: Final = frozenset(
 )
 """Addresses that QEMU itself asks for: the generation counter's page, the error log's, the HEST's."""
 MAX_ALIGN: Final = 4096
+TOLD_SIZE: Final = 8
+"""Bytes of a file in which QEMU is told an address."""
+ADDRESS_SIZES: Final = (4, 8)
 
 
 def inspect_loader(script: bytes, files: Mapping[str, bytes]) -> list[AcpiFinding]:
@@ -40,27 +44,70 @@ def inspect_loader(script: bytes, files: Mapping[str, bytes]) -> list[AcpiFindin
         found = commands(script)
     except FormatError as error:
         return [AcpiFinding(id="LOADER_MALFORMED", where="etc/table-loader", reach="firmware", evidence=str(error))]
-    placed: set[str] = set()
+    so_far = _SoFar(files)
     return [
         AcpiFinding(id=kind, where=f"etc/table-loader command {number}", reach="firmware", evidence=evidence)
         for number, command in enumerate(found)
-        for kind, evidence in _check(command, placed, files)
+        for kind, evidence in so_far.check(command)
     ]
 
 
-def _check(command: Command, placed: set[str], files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
-    match command:
-        case Allocate():
-            yield from _allocate(command, placed)
-        case AddPointer():
-            yield from _pointer(command, placed, files)
-        case AddChecksum():
-            yield from _placed(command.file, placed)
-            size = _size(command.file, files)
-            if command.start + command.length > size or command.offset >= size:
-                yield "LOADER_OOB", f"a checksum over {command.length:#x} bytes at {command.start:#x} of {size:#x}"
-        case WritePointer():
-            yield from _told(command, placed, files)
+class _SoFar:
+    """What the commands before have placed, and which bytes they have changed."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files: Final = files
+        self._placed: Final[set[str]] = set()
+        self._pointers: Final[dict[str, _Spans]] = {}
+        self._sums: Final[dict[str, _Spans]] = {}
+
+    def check(self, command: Command) -> Iterator[tuple[str, str]]:
+        """What is wrong with the next command."""
+        placed, files = self._placed, self._files
+        match command:
+            case Allocate():
+                yield from _allocate(command, placed)
+            case AddPointer():
+                yield from _pointer(command, placed, files)
+                yield from self._overwrites(command)
+            case AddChecksum():
+                yield from _checksum(command, placed, files)
+                self._sums.setdefault(command.file, _Spans()).add(command.start, command.start + command.length)
+            case WritePointer():
+                yield from _told(command, placed, files)
+
+    def _overwrites(self, command: AddPointer) -> Iterator[tuple[str, str]]:
+        """A pointer over another, or within bytes that were added up before."""
+        start, end = command.offset, command.offset + command.size
+        what = f"the pointer at {start:#x} of {command.file}"
+        pointers = self._pointers.setdefault(command.file, _Spans())
+        if pointers.overlaps(start, end):
+            yield "LOADER_MALFORMED", f"{what} lies over another"
+        pointers.add(start, end)
+        if self._sums.setdefault(command.file, _Spans()).overlaps(start, end):
+            yield "LOADER_ORDER", f"{what} is added after the checksum over it"
+
+
+class _Spans:
+    """Bytes of a file, as spans that do not touch, in order."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def add(self, start: int, end: int) -> None:
+        """These bytes are among them."""
+        first = bisect_left(self._ends, start)
+        last = bisect_right(self._starts, end)
+        if first < last:
+            start, end = min(start, self._starts[first]), max(end, self._ends[last - 1])
+        self._starts[first:last] = [start]
+        self._ends[first:last] = [end]
+
+    def overlaps(self, start: int, end: int) -> bool:
+        """Whether any of these bytes is among them."""
+        at = bisect_right(self._ends, start)
+        return at < len(self._starts) and self._starts[at] < end
 
 
 def _allocate(command: Allocate, placed: set[str]) -> Iterator[tuple[str, str]]:
@@ -71,6 +118,18 @@ def _allocate(command: Allocate, placed: set[str]) -> Iterator[tuple[str, str]]:
         yield "LOADER_UNKNOWN_FILE", f"{command.file} is no file that ACPI tables consist of"
     if not 1 <= command.align <= MAX_ALIGN or command.align & (command.align - 1):
         yield "LOADER_MALFORMED", f"{command.file} is to be aligned to {command.align}"
+    if (command.zone is Zone.F_SEGMENT) != (command.file == RSDP):
+        yield "LOADER_MALFORMED", f"{command.file} is to be placed in {command.zone.name}"
+
+
+def _checksum(command: AddChecksum, placed: set[str], files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
+    yield from _placed(command.file, placed)
+    size = _size(command.file, files)
+    start, end = command.start, command.start + command.length
+    if end > size or command.offset >= size:
+        yield "LOADER_OOB", f"a checksum over {command.length:#x} bytes at {start:#x} of {size:#x}"
+    elif not start <= command.offset < end:
+        yield "LOADER_OOB", f"a checksum at {command.offset:#x}, outside of {start:#x} to {end:#x} that it is for"
 
 
 def _placed(file: str, placed: set[str]) -> Iterator[tuple[str, str]]:
@@ -83,6 +142,8 @@ def _pointer(command: AddPointer, placed: set[str], files: Mapping[str, bytes]) 
     if command.target != command.file:
         yield from _placed(command.target, placed)
     size = _size(command.file, files)
+    if command.size not in ADDRESS_SIZES:
+        yield "LOADER_MALFORMED", f"an address in {command.size} bytes"
     if command.offset + command.size > size:
         yield "LOADER_OOB", f"a pointer at {command.offset:#x} of {command.file}, which has {size:#x} bytes"
     elif command.file in files:
@@ -96,6 +157,10 @@ def _told(command: WritePointer, placed: set[str], files: Mapping[str, bytes]) -
     if (command.file, command.target) not in TOLD_TO_HOST:
         evidence = f"the host is told in {command.file} where {command.target} lies"
         yield "LOADER_WRITE_POINTER", evidence
+    if command.size not in ADDRESS_SIZES:
+        yield "LOADER_MALFORMED", f"an address in {command.size} bytes"
+    if command.offset + command.size > TOLD_SIZE:
+        yield "LOADER_OOB", f"an address at {command.offset:#x} of {command.file}, which has {TOLD_SIZE} bytes"
     size = _size(command.target, files)
     if command.target_offset >= size:
         yield "LOADER_OOB", f"an address {command.target_offset:#x} into {command.target}, which has {size:#x} bytes"
