@@ -20,7 +20,9 @@ from warily.core.ranges import Range
 from warily.formats.acpi_table import AcpiTable, split
 
 MEMORY = (Range(0, 0x80000000), Range(0x100000000, 0x180000000))
-VARIANTS = Path(__file__).with_name("variants.asl")
+VARIANTS = [Path(__file__).with_name(name) for name in ("variants.asl", "disguises.asl")]
+
+POKE = r"OperationRegion(POKR,SystemMemory,\1,0x10) Field(POKR,DWordAcc,NoLock,Preserve){POKF,32} POKF=1"
 
 
 def inspect(*tables: AcpiTable) -> list[AcpiFinding]:
@@ -76,12 +78,11 @@ def test_a_table_of_data_has_no_finding(vectors: Path) -> None:
 
 
 def _variants() -> dict[str, tuple[str, str, str, str]]:
-    parts = re.split(r"^//= ", VARIANTS.read_text(), flags=re.MULTILINE)[1:]
     found = {}
-    for part in parts:
+    for part in [part for file in VARIANTS for part in re.split(r"^//= ", file.read_text(), flags=re.MULTILINE)[1:]]:
         head, body = part.split("\n", 1)
         name, identifier, reach, *signature = head.split()
-        found[name] = identifier, reach, "".join(signature) or "SSDT", body
+        found[name] = identifier, reach, "".join(signature) or "SSDT", re.sub(r"POKE\{([^{}]*)\}", POKE, body)
     return found
 
 
@@ -182,6 +183,16 @@ def _nested(count: int) -> bytes:
     return body * (count // 40)
 
 
+def _large(op: bytes, body: bytes) -> bytes:
+    """A package of any length, which stands in four bytes."""
+    length = len(body) + 4
+    return op + bytes([0xC0 | length & 15]) + (length >> 4).to_bytes(3, "little") + body
+
+
+def _start(body: bytes) -> bytes:
+    return _large(b"\x14", b"_INI\x00" + body)
+
+
 def _adversarial(count: int) -> dict[str, bytes]:
     whole = b"\x08PACK\x13" + bytes([0xC0 | (count * 2 + 9) & 15]) + ((count * 2 + 9) >> 4).to_bytes(3, "little")
     return {
@@ -193,6 +204,19 @@ def _adversarial(count: int) -> dict[str, bytes]:
             method(b"M%03X" % each, b"\x70\x72N%03X\x01\x00N%03X" % (each, each + 1)) for each in range(count // 2)
         ),
         "one name many times": method(b"MMMM", b"") * count + method(b"_INI", b"MMMM" * 900),
+        "loads of one buffer": b"\x08TBUF"
+        + package(b"\x11", b"\x0a\x24" + bytes(36))
+        + _start(b"[\x20TBUF\x60" * count),
+        "aliases of aliases": b"\x08N000\x00"
+        + b"".join(b"\x06N%03XN%03X" % (each, each + 1) for each in range(count))
+        + _start(b"".join(b"\x70N%03X\x60" % each for each in range(count))),
+        "locks": b"".join(b"[\x01N%03X\x00" % each for each in range(count))
+        + _start(b"".join(b"[\x23N%03X\xff\xff" % each for each in range(count))),
+        "signals and waits": b"[\x02EVNT"
+        + b"".join(method(b"M%03X" % each, b"[\x24EVNT[\x25EVNT\x0b\xff\xff") for each in range(count)),
+        "blocks of no opcodes": package(b"\xa0", b"\x01\xfe\xfe") * count,
+        "ways out of a loop": _start(_large(b"\xa2", b"\x01" + package(b"\xa0", b"\x60\xa5") * count + b"\x75\x60")),
+        "loops that call": method(b"MMMM", b"") + _start(package(b"\xa2", b"\x60MMMM") * count),
         "chains of calls": b"".join(method(b"M%03X" % each, b"M%03X" % (each + 1)) for each in range(count)),
     }
 

@@ -1,6 +1,7 @@
 """The loader's script: hostile ones are found, QEMU's own are carried out."""
 
 import csv
+import time
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,50 @@ def test_the_rows_of_the_vectors(vectors: Path) -> None:
 )
 def test_one_command_after_the_files_are_placed(command: Command, expected: list[str]) -> None:
     assert [each.id for each in inspect_loader(encode([*PLACED, command]), FILES)] == expected
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ([AddChecksum(file=TABLES, offset=9, start=0, length=36)], []),
+        ([AddChecksum(file=TABLES, offset=50, start=0, length=36)], ["LOADER_OOB"]),
+        ([AddPointer(file=TABLES, target=TABLES, offset=32, size=2)], ["LOADER_MALFORMED"]),
+        ([AddPointer(file=TABLES, target=TABLES, offset=at, size=4) for at in (32, 36)], []),
+        ([AddPointer(file=TABLES, target=TABLES, offset=at, size=4) for at in (32, 35)], ["LOADER_MALFORMED"]),
+        (
+            [
+                AddChecksum(file=TABLES, offset=9, start=0, length=36),
+                AddPointer(file=TABLES, target=TABLES, offset=36, size=4),
+            ],
+            [],
+        ),
+        (
+            [
+                AddChecksum(file=TABLES, offset=9, start=0, length=36),
+                AddPointer(file=TABLES, target=TABLES, offset=35, size=4),
+            ],
+            ["LOADER_ORDER"],
+        ),
+        ([Allocate(file="etc/tpm/log", align=1, zone=Zone.F_SEGMENT)], ["LOADER_MALFORMED"]),
+        (
+            [WritePointer(file="etc/acpi_table_hest_addr", target=TABLES, offset=1, target_offset=0, size=8)],
+            ["LOADER_OOB"],
+        ),
+    ],
+)
+def test_commands_that_work_against_each_other(script: list[Command], expected: list[str]) -> None:
+    assert [each.id for each in inspect_loader(encode([*PLACED, *script]), FILES)] == expected
+
+
+def test_many_commands_take_linear_time() -> None:
+    taken = []
+    for count in (4000, 16000):
+        pointers = [AddPointer(file=TABLES, target=TABLES, offset=at * 8, size=4) for at in range(count)]
+        script = encode([*PLACED, *pointers[::2], *pointers[1::2]])
+        began = time.process_time()
+        assert len(inspect_loader(script, {})) == max(0, count - 0x20000 // 8)
+        taken.append(time.process_time() - began)
+    assert taken[1] < max(taken[0], 0.02) * 8
 
 
 def test_a_pointer_past_its_target() -> None:

@@ -186,6 +186,64 @@ def test_ports_that_reach_further_are_found(address: int, width: int, expected: 
     assert ids(table("FACP", fadt(_116=where))) == expected
 
 
+def port(number: int) -> bytes:
+    return struct.pack("<I", number)
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ({"_64": port(0xCF8), "_89": b"\x04"}, {"IO_PCI_MECH1"}),
+        ({"_48": port(0x518)}, {"IO_FWCFG_DMA"}),
+        ({"_80": port(0x4F8), "_92": b"\x40"}, {"IO_FWCFG_DMA"}),
+        ({"_220": struct.pack("<BBBBQ", 1, 8, 0, 1, 0xCF0), "_92": b"\x20"}, {"IO_PCI_MECH1"}),
+        ({"_56": port(0x12345678)}, {"STATIC_INCONSISTENT"}),
+        ({"_116": register(0x1F00000044, space=2)}, {"PCI_CONFIG_WRITE"}),
+        ({"_140": struct.pack("<Q", 0xFED00000)}, {"STATIC_INCONSISTENT"}),
+        ({"_56": port(0x600), "_64": port(0x604), "_76": port(0x608), "_80": port(0x620), "_92": b"\x10"}, set()),
+    ],
+)
+def test_what_a_fadt_says_of_ports_and_tables(places: dict[str, bytes], expected: set[str]) -> None:
+    assert ids(table("FACP", fadt(**places))) == expected
+
+
+def node(parent: int, *resources: int) -> bytes:
+    body = struct.pack("<BBHIIII", 0, 20 + 4 * len(resources), 0, 0, parent, 0, len(resources))
+    return body + b"".join(struct.pack("<I", each) for each in resources)
+
+
+CACHE = struct.pack("<BBHIII8s", 1, 24, 0, 0, 0, 0, bytes(8))
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (node(0) + node(36), set()),
+        (CACHE + node(0, 36) + node(60), set()),
+        (node(36), {"STATIC_INCONSISTENT"}),
+        (node(56) + node(36), {"STATIC_INCONSISTENT"}),
+        (node(0, 0x4000), {"STATIC_INCONSISTENT"}),
+        (node(0)[:-4], {"MALFORMED_TRUNCATED"}),
+    ],
+)
+def test_references_between_processors(body: bytes, expected: set[str]) -> None:
+    assert ids(table("PPTT", body)) == expected
+
+
+def test_a_global_lock_that_is_held() -> None:
+    def facs(lock: int) -> AcpiTable:
+        raw = struct.pack("<4sIIIIIQB31s", b"FACS", 64, 0, 0, lock, 0, 0, 2, bytes(31))
+        return AcpiTable.parse(raw)
+
+    assert ids(facs(0)) == set()
+    assert ids(facs(2)) == {"STATIC_INCONSISTENT"}
+
+
+def test_reserved_memory_that_ends_before_it_begins() -> None:
+    body = bytes(12) + struct.pack("<HHHHQQ", 1, 24, 0, 0, OUT + 0x1000, OUT)
+    assert ids(table("DMAR", body)) == {"STATIC_INCONSISTENT"}
+
+
 def test_a_space_that_does_not_exist() -> None:
     assert ids(table("FACP", fadt(_116=register(OUT, space=0x55)))) == {"STATIC_INCONSISTENT"}
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from warily.acpi.bytecode.devices import eisa_name
 from warily.formats.acpi._parts import SPACES
 from warily.formats.acpi_table import AcpiTable
 from warily.formats.aml import ONES, AmlSet, FieldUnit, NamePath, Operand, Register, Term
@@ -49,6 +50,10 @@ def _head(term: Term, depth: int = 0) -> str:
     words = [_text(each, depth + 1) for each in term.args]
     if term.op.name == "OperationRegion" and isinstance(term.args[1], int):
         words[1] = SPACES.get(term.args[1], words[1])
+    if term.op.name == "Name" and str(term.args[0]) in ("_HID", "_CID") and isinstance(term.args[1], int):
+        words[1] = f'EisaId ("{eisa_name(term.args[1])}")'
+    if term.op.name == "Else":
+        return "Else"
     if term.op.name == "Call" and words:
         return f"{words[0]} ({', '.join(words[1:])})"
     return f"{term.op.name} ({', '.join(words)})"
