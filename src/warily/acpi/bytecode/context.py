@@ -17,10 +17,11 @@ class Loop:
     """A While that was met, within `outer`.
 
     `count` is the greatest number of rounds, None where no bound was found; `exact` says that it follows from
-    constants; `forever` that nothing in it ends it.
+    constants; `forever` that nothing in it ends it; `relies` names the variables that nobody else may store to for
+    that.
     """
 
-    __slots__ = ("count", "exact", "forever", "offset", "outer")
+    __slots__ = ("count", "exact", "forever", "offset", "outer", "relies")
 
     def __init__(self, offset: int, outer: "Loop | None") -> None:
         self.offset: Final = offset
@@ -28,6 +29,7 @@ class Loop:
         self.count: int | None = 0
         self.exact = True
         self.forever = False
+        self.relies: dict[Slot, None] = {}
 
 
 class Event(NamedTuple):

@@ -19,6 +19,8 @@ ENDLESS: Final = 1 << 64
 _AS_GOOD_AS_ENDLESS: Final = 1 << 31
 LAST_PORT: Final = 0xFFFF
 _SYSTEM_IO: Final = 1
+_MAX_CALLED: Final = 256
+"""So many contexts that a loop calls are looked at; with more of them, anything may be stored to."""
 
 
 class Graph:
@@ -32,6 +34,7 @@ class Graph:
         self.reach: Final[dict[Context, set[str]]] = {each: set() for each in self.contexts}
         for root, label in roots:
             self._spread(root, label)
+        self.disturbed: Final = _disturbed(self.contexts)
         self._circles: Final = self._circular()
         self._runs: Final = self._count_runs()
 
@@ -73,12 +76,16 @@ class Graph:
         total = 1
         while loop is not None and total < ENDLESS:
             excused = self._is_excused(loop)
-            if loop.forever or (_is_unbounded(loop) and not excused):
+            if loop.forever or (self._is_unbounded(loop) and not excused):
                 return ENDLESS
             if loop.count is not None and (loop.exact or not excused or loop.count <= MANY):
                 total = min(total * max(loop.count, 1), ENDLESS)
             loop = loop.outer
         return total
+
+    def _is_unbounded(self, loop: Loop) -> bool:
+        """Whether nothing bounds its rounds, or only the width of a number that the host gives."""
+        return loop.count is None or loop in self.disturbed or (not loop.exact and loop.count >= _AS_GOOD_AS_ENDLESS)
 
     def _is_excused(self, loop: Loop) -> bool:
         """Whether it asks a hot-plug device until that has no more to say, or writes out a string to be printed."""
@@ -98,7 +105,7 @@ class Graph:
         if loop.forever:
             return "LOOP_UNBOUNDED"
         excused = self._is_excused(loop)
-        if _is_unbounded(loop):
+        if self._is_unbounded(loop):
             return None if excused else "LOOP_UNBOUNDED"
         if loop.count is not None and loop.count > MANY and (loop.exact or not excused):
             return "LOOP_BOUNDED"
@@ -117,9 +124,34 @@ class Graph:
         return [[methods[key][0] for key in group] for group in _components(edges)]
 
 
-def _is_unbounded(loop: Loop) -> bool:
-    """Whether nothing bounds its rounds, or only the width of a number that the host gives."""
-    return loop.count is None or (not loop.exact and loop.count >= _AS_GOOD_AS_ENDLESS)
+def _disturbed(contexts: Iterable[Context]) -> set[Loop]:
+    """Loops that call something which may store to a variable that their bound relies on."""
+    found = set()
+    for context in contexts:
+        relying = [loop for loop in context.loops.values() if any(len(slot.writers) > 1 for slot in loop.relies)]
+        called: dict[Loop, list[Context]] = {loop: [] for loop in relying}
+        for callee, loops in context.calls.items() if relying else ():
+            for loop in {each for inner in loops for each in _around(inner)} & called.keys():
+                called[loop].append(callee)
+        for loop in relying:
+            writers = {writer for slot in loop.relies for writer in slot.writers if writer is not context}
+            if _reaches(called[loop], writers):
+                found.add(loop)
+    return found
+
+
+def _reaches(starts: Sequence[Context], wanted: set[Context]) -> bool:
+    """Whether one of these calls one of those in the end; taken to be so where there is too much to look at."""
+    waiting = list(starts)
+    seen = set(waiting)
+    while waiting and len(seen) <= _MAX_CALLED:
+        each = waiting.pop()
+        if each in wanted:
+            return True
+        more = each.calls.keys() - seen
+        seen |= more
+        waiting.extend(more)
+    return bool(waiting)
 
 
 def _is_on(event: Event, ports: RangeSet, kinds: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from warily.acpi.bytecode.blocking import Blocking
-from warily.acpi.bytecode.context import Context
+from warily.acpi.bytecode.context import Context, Loop
 from warily.acpi.bytecode.devices import fed_by_host, identifiers, over_memory
 from warily.acpi.bytecode.effects import EFFECTS
 from warily.acpi.bytecode.entries import CALL, LOAD, label
@@ -243,12 +243,18 @@ class _Report:
                 identifier = self._graph.judged(context, loop)
                 if identifier is None:
                     continue
-                rounds = "nothing ends it" if loop.forever else "no bound was found"
-                evidence = f"While: {rounds if loop.count is None else f'up to {loop.count} rounds'}"
+                evidence = f"While: {self._rounds(loop)}"
                 total = self._graph.times(context, loop)
                 if loop.count is not None and loop.count < total < ENDLESS:
                     evidence += f", {total} in all with the loops around it"
                 self._add(context, context.table, loop.offset, identifier, evidence)
+
+    def _rounds(self, loop: Loop) -> str:
+        if loop in self._graph.disturbed:
+            return "what it calls may store to the variable that counts its rounds"
+        if loop.count is not None:
+            return f"up to {loop.count} rounds"
+        return "nothing ends it" if loop.forever else "no bound was found"
 
     def _recursion(self) -> None:
         for group in self._graph.cycles():

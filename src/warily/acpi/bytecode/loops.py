@@ -187,6 +187,8 @@ def _from(
     """Rounds while `variable name bound` holds, or does not."""
     if not isinstance(variable, Register | NamePath):
         return None
+    if isinstance(variable, Register) and (variable.kind, variable.number) in run.context.cells:
+        return None
     step = _step(term.body, variable)
     if step is None or (name == "LEqual" and (holds or abs(step) != 1)):
         return None
@@ -203,6 +205,8 @@ def _from(
     exact = isinstance(start, int) and isinstance(end, int)
     if name == "LEqual" and (distance < 0 or not exact):
         return None
+    if isinstance(variable, NamePath) and run.loop is not None:
+        run.loop.relies.update(dict.fromkeys(run.resolve(variable)))
     return max(0, -(-distance // abs(step)) + (name != "LEqual" and not holds)), exact
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from warily.acpi.bytecode.context import Context, Loop
-from warily.acpi.bytecode.things import Buffer, Method, Slot, Watched
+from warily.acpi.bytecode.things import Buffer, Cell, Method, Slot, Watched
 from warily.acpi.bytecode.values import ANY, NOTHING, Value, join, widen
 from warily.formats.aml import AmlSet, NamePath, Node, Term
 from warily.formats.aml.opcodes import BY_NAME
@@ -46,6 +46,8 @@ class Machine:
         self.conversions: Final[dict[tuple[int, bytes], Buffer]] = {}
         self.sure: Final = {each for each in code.names.root.children.values() if each.kind and not each.definitions}
         """Names that are there whatever happened before: those of the specification, and those made on all paths."""
+        self.letters: Final[dict[str, Cell]] = {}
+        """Strings of which single characters are stored to: their cells hold something."""
         self.objects: Final[dict[int, object]] = {}
         """Buffers and packages by the term that makes them."""
         self.steps = _STEPS + _STEPS_PER_BYTE * sum(len(each.table.raw) for each in code.tables)

@@ -9,6 +9,7 @@ from warily.acpi.bytecode.access import access
 from warily.acpi.bytecode.things import (
     Buffer,
     Byte,
+    Cell,
     Element,
     Named,
     Package,
@@ -120,6 +121,7 @@ def write_slot(run: "Run", slot: Slot, value: Value, *, certain: bool = True) ->
                 run.machine.touch(each)
     if not slot.holds_data:
         return
+    slot.writers[run.context] = None
     converted = _converts(run, slot)
     if converted and things_of(value):
         value = join(value, ANY)
@@ -204,7 +206,8 @@ def write_reference(run: "Run", each: Thing, value: Value, *, certain: bool = Fa
 def convert(run: "Run", each: Thing, depth: int) -> Value:
     """An object as a number (19.3.5.5, 19.3.5.7): a string's hexadecimal digits, a buffer's first eight bytes."""
     if isinstance(each, Text):
-        return hexadecimal(each.text) & run.mask
+        text = spelled(run, each)
+        return unknown(run.mask.bit_length()) if text is None else hexadecimal(text) & run.mask
     if isinstance(each, Buffer):
         run.watch(each)
         return each.read(0, run.mask.bit_length())
@@ -221,6 +224,18 @@ def convert(run: "Run", each: Thing, depth: int) -> Value:
         if inner != each:
             value = join(value, convert(run, inner, depth + 1))
     return join(value, unknown(64)) if behind.open else value
+
+
+def spelled(run: "Run", each: Text) -> str | None:
+    """What the string says; None where characters of it are stored to."""
+    cell = run.machine.letters.setdefault(each.text, Cell())
+    run.watch(cell)
+    return each.text if cell.value is NOTHING else None
+
+
+def respell(run: "Run", each: Text) -> None:
+    """Characters of the string may be stored to from now on, through an Index of it."""
+    run.add(run.machine.letters.setdefault(each.text, Cell()), ANY)
 
 
 def hexadecimal(text: str) -> int:

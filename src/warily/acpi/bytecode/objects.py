@@ -6,9 +6,22 @@ Source: ACPI 6.5, 20.2.5 Term Objects Encoding.
 from typing import TYPE_CHECKING, Final
 
 from warily.acpi.bytecode.context import Event
+from warily.acpi.bytecode.names import dereference
 from warily.acpi.bytecode.resources import Register, register_of
-from warily.acpi.bytecode.things import Buffer, BufferUnit, Method, Named, Package, Region, Slot, Text, Unit
-from warily.acpi.bytecode.values import NOTHING, Value, arithmetic, bounds, join, thing, widen
+from warily.acpi.bytecode.things import (
+    Buffer,
+    BufferUnit,
+    Element,
+    Method,
+    Named,
+    Package,
+    Place,
+    Region,
+    Slot,
+    Text,
+    Unit,
+)
+from warily.acpi.bytecode.values import NOTHING, Value, arithmetic, bounds, join, thing, things_of, widen
 from warily.formats.aml import FieldUnit, NamePath, Node, Operand, Term
 from warily.formats.aml.opcodes import FIXED_HARDWARE
 
@@ -150,6 +163,9 @@ def buffer_field(run: "Run", term: Term) -> Value:
     """CreateField and the like: bits of a buffer under a name."""
     slot = _slot(run, term.args[-1])
     source, place = run.value(term.args[0]), run.numeric(term.args[1])
+    for each in things_of(source):
+        if isinstance(each, Named | Place | Element):
+            source = join(source, dereference(run, each))
     if term.op.name == "CreateField":
         bits = run.numeric(term.args[2])
     else:

@@ -5,11 +5,13 @@ Source: ACPI 6.5, 19.6 ASL Operator Reference. A result that is a string or a bu
 
 from typing import TYPE_CHECKING, Final
 
+from warily.acpi.bytecode.names import spelled
 from warily.acpi.bytecode.store import store_result
 from warily.acpi.bytecode.things import Buffer, Package, Text, Thing, Watched
 from warily.acpi.bytecode.values import (
     ANY,
     NOTHING,
+    WORD,
     Value,
     arithmetic,
     between,
@@ -136,7 +138,8 @@ def to_integer(run: "Run", term: Term) -> Value:
         result = run.number(value._replace(things=frozenset(e for e in value.things if not isinstance(e, Text))))
         for each in value.things:
             if isinstance(each, Text):
-                result = join(result, _parsed(each.text) & run.mask)
+                text = spelled(run, each)
+                result = join(result, unknown(WORD) if text is None else _parsed(text) & run.mask)
     return store_result(run, term.args[1], result)
 
 

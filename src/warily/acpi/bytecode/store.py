@@ -5,7 +5,7 @@ Source: ACPI 6.5, 19.3.5.8 Rules for Storing and Copying Objects, 19.6 RefOf, De
 
 from typing import TYPE_CHECKING, Final
 
-from warily.acpi.bytecode.names import dereference, write_name, write_reference
+from warily.acpi.bytecode.names import dereference, respell, spelled, write_name, write_reference
 from warily.acpi.bytecode.things import Buffer, Byte, Element, Named, Package, Place, Slot, Text, Thing
 from warily.acpi.bytecode.values import (
     ANY,
@@ -64,7 +64,9 @@ def _through(run: "Run", places: Value, value: Value) -> None:
     certain = len(found) == 1 and isinstance(places, Values) and not places.open
     for each in found:
         if isinstance(each, Text):
-            write_name(run, path_of(each.text), value)
+            path = _path(run, each)
+            if path is not None:
+                write_name(run, path, value)
         else:
             write_reference(run, each, value, certain=certain)
 
@@ -162,7 +164,9 @@ def cond_ref_of(run: "Run", term: Term) -> Value:
 
 def deref_of(run: "Run", term: Term) -> Value:
     """DerefOf: what the reference refers to; a string is the path of an object."""
-    value = run.value(term.args[0])
+    source = term.args[0]
+    reads = isinstance(source, Term) and source.op.name == "Index" and source.args[2] is None
+    value = _indexed(run, source, reads=True) if isinstance(source, Term) and reads else run.value(source)
     if isinstance(value, Values) and value.lost:
         run.remark("lost", "a reference")
     result: Value = number_only(value)
@@ -170,7 +174,8 @@ def deref_of(run: "Run", term: Term) -> Value:
         result = NOTHING
     for each in things_of(value):
         if isinstance(each, Text):
-            result = join(result, run.value(path_of(each.text)))
+            path = _path(run, each)
+            result = join(result, ANY if path is None else run.value(path))
         else:
             result = join(result, _follow(run, each))
     return join(result, ANY) if not isinstance(value, int) and value.open else result
@@ -194,10 +199,17 @@ _DATA: Final = frozenset({"Name", "FieldUnit"})
 
 def index(run: "Run", term: Term) -> Value:
     """Index: a reference to an element of a package, or to a byte of a buffer or string."""
+    return _indexed(run, term, reads=False)
+
+
+def _indexed(run: "Run", term: Term, *, reads: bool) -> Value:
+    """Likewise; with `reads`, nothing can be stored through the reference."""
     source, place = run.value(term.args[0]), run.numeric(term.args[1])
     result: Value = NOTHING
     if not isinstance(source, int):
         for each in _containers(run, source):
+            if isinstance(each, Text) and not reads:
+                respell(run, each)
             result = join(result, _within(each, place))
         if source.open:
             result = join(result, ANY)
@@ -227,6 +239,15 @@ def _within(each: Thing, place: Value) -> Value:
             result = join(result, thing(Element(each, point)))
         return result
     return unknown(8)
+
+
+def _path(run: "Run", each: Text) -> NamePath | None:
+    """The path that a string is, where it is known to be one."""
+    text = spelled(run, each)
+    if text is None:
+        run.remark("lost", "a string that is changed")
+        return None
+    return path_of(text)
 
 
 def path_of(text: str) -> NamePath:

@@ -5,6 +5,7 @@ Source: ACPI 6.5, 19.6.12 Concatenate, 19.6.82 Mid, 19.6.138 to 19.6.143 ToBuffe
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from warily.acpi.bytecode.names import spelled
 from warily.acpi.bytecode.store import store_result
 from warily.acpi.bytecode.things import MAX_CONTENT, Buffer, Text
 from warily.acpi.bytecode.values import ANY, LOST, NOTHING, Value, bounds, join, thing, things_of
@@ -26,7 +27,7 @@ def content(run: "Run", value: Value) -> _Content:
         return None
     (each,) = value.things
     if isinstance(each, Text):
-        return each.text
+        return spelled(run, each)
     if not isinstance(each, Buffer):
         return None
     run.watch(each)

@@ -87,7 +87,7 @@ class BufferUnit(NamedTuple):
 class Slot(Cell):
     """What a name may stand for, all definitions and stores together."""
 
-    __slots__ = ("buffer_units", "methods", "node", "regions", "units")
+    __slots__ = ("buffer_units", "methods", "node", "regions", "units", "writers")
 
     def __init__(self, node: "Node") -> None:
         super().__init__()
@@ -96,6 +96,7 @@ class Slot(Cell):
         self.units: dict[int, Unit] = {}
         self.buffer_units: dict[int, BufferUnit] = {}
         self.methods: dict[int, Method] = {}
+        self.writers: dict[Context, None] = {}
 
     @property
     def holds_data(self) -> bool:
