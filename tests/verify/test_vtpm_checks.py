@@ -146,6 +146,14 @@ FAILURES: dict[str, tuple[str, Callable[[], Case]]] = {
         "vtpm.ek.activation",
         lambda: replace(endorsed(), attestation_key=public("other"), quotes=(QuotePlan(ak="other"),)),
     ),
+    "endorsement, and the key has a certificate": (
+        "vtpm.ek.activation",
+        lambda: endorsed(EK, LEAF, MIDDLE, ROOT, activated=b"guessed"),
+    ),
+    "endorsement, and the key is named": (
+        "vtpm.ek.activation",
+        lambda: endorsed(activated=b"guessed", attestation_keys=frozenset({fingerprint("ak")})),
+    ),
     "endorsement, not wanted": ("vtpm.binding", lambda: endorsed(bindings=frozenset({"certificate"}))),
     "signature": ("vtpm.signature", lambda: Forged(quotes=(QuotePlan(spoil=True),))),
     "registers": (
@@ -217,6 +225,12 @@ def test_what_is_missing_leaves_it_open(name: str) -> None:
     assert appraisal.first_failure is not None
     assert (appraisal.first_failure.check, appraisal.first_failure.outcome) == (check, Outcome.UNDECIDED)
     assert appraisal.first_failure.hint
+
+
+def test_a_credential_is_not_for_a_key_that_a_paravisor_vouches_for() -> None:
+    case = ForgedAzure()
+    with pytest.raises(UsageError, match="paravisor"):
+        judged(replace(case, expect=replace(case.expect, credential=CREDENTIAL)))
 
 
 def test_every_check_has_a_case() -> None:

@@ -78,10 +78,23 @@ def test_certificates_in_the_same_file_come_along() -> None:
     assert evidence_from(json.dumps({"report": b64(RAW), "auxblob": b64(table)}).encode()) == wanted
 
 
-@pytest.mark.parametrize("text", [THIM, b64(THIM.encode()), b64(leaf()), leaf().hex(), b64(as_pem(leaf()).encode())])
+@pytest.mark.parametrize(
+    "text",
+    [THIM, json.dumps(as_pem(leaf())), b64(THIM.encode()), b64(leaf()), leaf().hex(), b64(as_pem(leaf()).encode())],
+)
 def test_certificates_come_out_of_theirs(text: str) -> None:
     assert recognise(text.encode()) is Kind.WRAPPED_COLLATERAL
     assert leaf() in collateral_from([text.encode()]).certificates
+
+
+def test_a_byte_order_mark_hides_no_certificate() -> None:
+    assert collateral_from([b"\xef\xbb\xbf" + as_pem(leaf(), ask()).encode()]).certificates == (leaf(), ask())
+
+
+def test_a_report_that_was_cut_is_called_so() -> None:
+    for data in (RAW[:-1], RAW + bytes(24)):
+        with pytest.raises(FormatError, match="begin as an SEV-SNP report does, which has exactly 1184"):
+            evidence_from(data)
 
 
 def test_a_quote_with_its_collateral_and_log_in_one_file() -> None:

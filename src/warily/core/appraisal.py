@@ -52,6 +52,11 @@ class Appraisal:
         return Outcome.UNDECIDED in outcomes and Outcome.FAIL not in outcomes
 
     @property
+    def verdict(self) -> str:
+        """`accepted`, `undecided` or `rejected`."""
+        return "accepted" if self.accepted else "undecided" if self.undecided else "rejected"
+
+    @property
     def first_failure(self) -> Finding | None:
         """The first finding that failed, since it decides; else the first that is neither a pass nor a waiver."""
         failures = (finding for finding in self.findings if finding.outcome is Outcome.FAIL)
@@ -78,6 +83,8 @@ class Appraisal:
         """The object that `warily verify --json` prints."""
         whole: dict[str, object] = {
             "accepted": self.accepted,
+            "verdict": self.verdict,
+            "first_failure": first.check if (first := self.first_failure) else None,
             "platform": self.platform,
             "at": self.at.isoformat(),
             "anchor": self.anchor,

@@ -13,6 +13,8 @@ MARK: Final = b"-----BEGIN "
 
 CERTIFICATE: Final = "CERTIFICATE"
 CRL: Final = "X509 CRL"
+_JSON: Final = (b"{", b"[", b'"')
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,11 @@ class Block:
     der: bytes
 
 
+def looks_like(text: bytes) -> bool:
+    """Whether it is text with PEM in it, and neither JSON nor an HTTP answer with PEM in its values."""
+    return MARK in text and text.removeprefix(_BOM).lstrip()[:1] not in _JSON and not text.startswith(b"HTTP/")
+
+
 def decode_blocks(text: bytes) -> tuple[Block, ...]:
     """Every block of `text` (at most 4 MiB), in order; at least one. Raises `FormatError`."""
     if len(text) > LIMIT:
@@ -31,7 +38,7 @@ def decode_blocks(text: bytes) -> tuple[Block, ...]:
     blocks: list[Block] = []
     label: bytes | None = None
     body: list[bytes] = []
-    for line in text.splitlines():
+    for line in text.removeprefix(_BOM).splitlines():
         mark = line.strip()
         if label is None and mark.startswith(MARK) and mark.endswith(b"-----"):
             label, body = mark[len(MARK) : -5], []

@@ -14,7 +14,8 @@ from warily.formats._json import JsonObject
 from warily.formats.tpm import Selection
 
 LIMIT: Final = 1 << 20
-SIZES: Final = {0x0004: 20, 0x000B: 32, 0x000C: 48, 0x000D: 64}
+# In bytes, by TPM_ALG_ID: SHA-1, SHA-2, SM3, SHA-3. Values can be compared also where nothing here hashes so.
+SIZES: Final = {0x0004: 20, 0x000B: 32, 0x000C: 48, 0x000D: 64, 0x0012: 32, 0x0027: 32, 0x0028: 48, 0x0029: 64}
 NAMES: Final = {"sha1": 0x0004, "sha256": 0x000B, "sha384": 0x000C, "sha512": 0x000D}
 MAX_REGISTER: Final = 31
 _SELECTIONS: Final = 16

@@ -85,7 +85,8 @@ def _of_platform(top: dict[str, Any]) -> PlatformExpect:
         if name not in _PLATFORMS:
             refuse(f"unknown key the file.{name}")
     if len(top) != 1:
-        refuse(f"the file has {len(top)} tables, not one of {', '.join(f'[{name}]' for name in _PLATFORMS)}")
+        known = ", ".join(f"[{name}]" for name in (*_PLATFORMS, "tpm"))
+        refuse(f"the file has {len(top)} tables, not one of {known}")
     return _read(next(iter(top)), top)
 
 

@@ -89,7 +89,7 @@ def kind_of(data: bytes) -> Kind:
         (lambda blob: blob.startswith(hcl_report.MAGIC), Kind.HCL_REPORT),
         (nvidia_evidence.is_list, Kind.NVIDIA_JSON),
         (swid_rim.looks_like, Kind.MANIFEST),
-        (is_pem, Kind.PEM),
+        (pem.looks_like, Kind.PEM),
         (ocsp.looks_like, Kind.OCSP),
         (recognise_device.is_certificates, Kind.CERTIFICATES),
         (recognise_tpm.is_go, Kind.GO_ATTESTATION),
@@ -102,11 +102,6 @@ def kind_of(data: bytes) -> Kind:
 def is_json(data: bytes) -> bool:
     """Whether the bytes begin as a JSON object does."""
     return data.removeprefix(BOM).lstrip()[:1] == b"{"
-
-
-def is_pem(data: bytes) -> bool:
-    """Whether it is text with PEM in it, and not JSON or an HTTP answer with PEM in its values."""
-    return pem.MARK in data and data.removeprefix(BOM).lstrip()[:1] not in (b"{", b"[") and data[:5] != b"HTTP/"
 
 
 def _is_report(data: bytes) -> bool:

@@ -19,8 +19,8 @@ from warily.formats import cmw, intel_collateral, nitro, pem, snp_certs, spdm, t
 from warily.formats._json import JsonObject
 from warily.formats.intel_collateral import Bundle
 from warily.formats.snp_guest_message import ReportAnswer
+from warily.formats.snp_report import SIGNED_SIZE, VERSIONS
 from warily.formats.snp_report import SIZE as REPORT_SIZE
-from warily.formats.snp_report import VERSIONS
 from warily.formats.tsm_report import TsmReport
 from warily.formats.x509 import RevocationList
 from warily.verify import bundled, recognise_device, recognise_tpm, wrapped
@@ -59,6 +59,9 @@ def evidence_from(data: bytes) -> Evidence:
     for raw in (data, *(piece.data for piece in wrapped.pieces(data))):
         recognise_tpm.refuse_alone(raw)
         recognise_device.refuse_alone(raw)
+    if len(data) >= SIGNED_SIZE and int.from_bytes(data[:4], "little") in VERSIONS:
+        msg = f"{len(data)} bytes that begin as an SEV-SNP report does, which has exactly {REPORT_SIZE}"
+        raise FormatError(msg, hint="the file was cut, or something follows the report that is no certificate table")
     msg = f"{len(data)} bytes that are no evidence of a known kind, and hold none"
     hint = f"an SEV-SNP report has {REPORT_SIZE} bytes and a version of {VERSIONS[0]} to {VERSIONS[-1]}"
     raise FormatError(msg, hint=f"{hint}; `warily inspect` shows what a file is")

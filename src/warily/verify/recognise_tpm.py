@@ -130,13 +130,18 @@ def endorsement_key_in(data: bytes) -> bytes:
 
     Raises `FormatError` where there is not exactly one.
     """
-    blocks = pem.decode_blocks(data) if pem.MARK in data else (pem.Block(label=pem.CERTIFICATE, der=data),)
+    blocks = _blocks(data) or (pem.Block(label=pem.CERTIFICATE, der=data),)
     found = [block.der for block in blocks if _is_key(block.der)]
     found += [Certificate.decode(block.der).public_key for block in blocks if block.label == pem.CERTIFICATE]
     if len(found) != 1:
         msg = f"{len(found)} keys in a file that must hold the one endorsement key"
         raise FormatError(msg)
     return found[0]
+
+
+def _blocks(data: bytes) -> tuple[pem.Block, ...]:
+    """The blocks of PEM; none in JSON or an answer of a service, whose values may hold some."""
+    return pem.decode_blocks(data) if pem.looks_like(data) else ()
 
 
 def _is_signature(data: bytes) -> bool:
@@ -152,9 +157,7 @@ def keys_in(data: bytes) -> list[bytes]:
     public = public_in(data)
     if public is not None:
         return [hashlib.sha256(keys.from_tpm(public)).digest()]
-    if pem.MARK not in data or data[:1] == b"{":
-        return []
-    return [hashlib.sha256(block.der).digest() for block in pem.decode_blocks(data) if _is_key(block.der)]
+    return [hashlib.sha256(block.der).digest() for block in _blocks(data) if _is_key(block.der)]
 
 
 def is_go(data: bytes) -> bool:
@@ -177,7 +180,7 @@ def refuse_alone(data: bytes) -> None:
 def tpm_collateral(pieces: Iterable[tuple[bytes, bool]], blobs: Iterable[bytes]) -> TpmCollateral:
     """Certificates and lists already taken out of files, given with whether each is a list, and keys out of PEM."""
     found = list(pieces)
-    listed = [block.der for blob in blobs if pem.MARK in blob for block in pem.decode_blocks(blob)]
+    listed = [block.der for blob in blobs for block in _blocks(blob)]
     return TpmCollateral(
         certificates=tuple(der for der, is_list in found if not is_list),
         crls=tuple(der for der, is_list in found if is_list),

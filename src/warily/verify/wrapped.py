@@ -90,6 +90,8 @@ def _json(where: str, data: bytes, depth: int, budget: _Budget) -> Iterator[Piec
             case "[":
                 listed = json_text.elements(text, what="file", limit=MAX_VALUES)
                 entries = [(f"{where}[{at}]", raw) for at, raw in enumerate(listed)]
+            case '"':
+                entries = [(where, json_text.elements(f"[{text}]", what="file", limit=1)[0])]
             case _:
                 return
     except (UnicodeDecodeError, FormatError):

@@ -185,7 +185,7 @@ FORMATS: Final = (
     Format("reference manifest", device.IS_MANIFEST, device.manifest_node),
     Format("collateral bundle", _is_bundle, _bundle_tree),
     Format("JSON", is_json, _json_tree),
-    Format("PEM bundle", lambda data: pem.MARK in data, pem_node),
+    Format("PEM bundle", pem.looks_like, pem_node),
     Format("JWT", is_jwt, jwt_node),
     Format("certificate", _decodes(Certificate), lambda data: certificate_node(data, at=0)),
     Format("revocation list", _decodes(RevocationList), lambda data: crl_node(data, at=0)),

@@ -10,7 +10,7 @@ from warily.core.appraisal import Appraisal
 from warily.core.collateral import TpmCollateral
 from warily.core.evidence import TpmEvidence, TpmQuote
 from warily.core.expect import ActivatedCredential, TpmExpect
-from warily.errors import FormatError
+from warily.errors import FormatError, UsageError
 from warily.formats.hcl_report import HclReport, ReportType, RuntimeData
 from warily.formats.tpm import Attest, Public, Signature
 from warily.formats.x509 import Certificate, RevocationList
@@ -97,7 +97,8 @@ class Case:
 def pick(
     evidence: TpmEvidence, collateral: TpmCollateral, want: TpmExpect, *, hardware: Hardware | None, at: datetime
 ) -> Case:
-    """The case that evidence and collateral make. Raises `FormatError` for anything malformed or too large.
+    """The case that evidence and collateral make. Raises `FormatError` for anything malformed or too large, and
+    `UsageError` for a credential where a paravisor vouches.
 
     Logs are read by whoever judges them, after the signature; here only their number is bounded.
     """
@@ -110,6 +111,9 @@ def pick(
         msg = f"TPM evidence of {counts[0]} quotes, {counts[1]} certificates, {counts[2]} CRLs, {counts[3]} logs"
         raise FormatError(msg)
     hcl = HclReport.decode(evidence.hcl_report) if evidence.hcl_report else None
+    if hcl and isinstance(want.credential, ActivatedCredential):
+        msg = "a paravisor vouches for this attestation key: it is not bound by a credential"
+        raise UsageError(msg)
     runtime = RuntimeData.decode(hcl.runtime_data) if hcl else None
     offered = tuple(x509.decoded(der) for der in ders)
     public, key = _key(evidence, collateral, runtime, offered, want)
@@ -176,17 +180,16 @@ def _key(
 
 
 def _binding(key: bytes | None, offered: tuple[Certificate, ...], want: TpmExpect) -> Binding:
-    """By name where the expectation names the key, or could have and nothing else vouches; else by a certificate.
+    """By a credential where the expectation has one; else by name where it names the key, or could have.
 
-    That is one of the key itself, or one of the endorsement key of its TPM.
+    Else by a certificate, of the key itself or of the endorsement key of its TPM.
     """
-    if key is not None and fingerprint(key) in want.attestation_keys:
-        return Binding.NAMED
-    certified = any(entry.public_key == key for entry in offered)
-    if certified:
-        return Binding.CERTIFICATE
     if isinstance(want.credential, ActivatedCredential):
         return Binding.ENDORSEMENT
+    if key is not None and fingerprint(key) in want.attestation_keys:
+        return Binding.NAMED
+    if any(entry.public_key == key for entry in offered):
+        return Binding.CERTIFICATE
     if want.attestation_keys:
         return Binding.NAMED
     return Binding.ENDORSEMENT if any(map(is_endorsement, offered)) else Binding.CERTIFICATE
