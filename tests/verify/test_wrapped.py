@@ -97,6 +97,13 @@ def test_a_report_that_was_cut_is_called_so() -> None:
             evidence_from(data)
 
 
+def test_a_report_of_a_td_alone_is_refused_in_words(vectors: Path) -> None:
+    report = (vectors / "evidence/azure_tdx_vtpm/trustee/hcl-report.bin").read_bytes()[32 : 32 + 1024]
+    for data in (report, b64(report).encode()):
+        with pytest.raises(UsageError, match="TDREPORT"):
+            evidence_from(data)
+
+
 def test_a_quote_with_its_collateral_and_log_in_one_file() -> None:
     both = json.dumps({"quote": QUOTE.hex(), "collateral": json.loads(BUNDLE)}).encode()
     assert evidence_from(both) == TdxEvidence(quote=QUOTE)

@@ -15,7 +15,7 @@ from warily.core.evidence import (
     TpmEvidence,
 )
 from warily.errors import FormatError, UsageError
-from warily.formats import cmw, intel_collateral, nitro, pem, snp_certs, spdm, tsm_report
+from warily.formats import armour, cmw, intel_collateral, nitro, pem, snp_certs, spdm, tsm_report
 from warily.formats._json import JsonObject
 from warily.formats.intel_collateral import Bundle
 from warily.formats.snp_guest_message import ReportAnswer
@@ -28,6 +28,7 @@ from warily.verify.kinds import BOM, COLLATERAL, EVIDENCE, LIMIT, Kind, kind_of
 from warily.verify.tdx.roots import NAME as INTEL_ROOT
 from warily.verify.wrapped import Piece
 
+_TD_REPORT: Final = 1024  # bytes
 _HARDWARE: Final = "hw"  # the label of the record that carries the report (release/binding.py)
 
 
@@ -56,15 +57,23 @@ def evidence_from(data: bytes) -> Evidence:
     if kind is not Kind.UNKNOWN:
         msg = f"a {kind} is no evidence"
         raise FormatError(msg, hint="pass certificates and revocation lists with --collateral")
-    for raw in (data, *(piece.data for piece in wrapped.pieces(data))):
+    for raw in (data, armour.unarmoured(data) or b"", *(piece.data for piece in wrapped.pieces(data))):
         recognise_tpm.refuse_alone(raw)
         recognise_device.refuse_alone(raw)
+        _refuse_td_report(raw)
     if len(data) >= SIGNED_SIZE and int.from_bytes(data[:4], "little") in VERSIONS:
         msg = f"{len(data)} bytes that begin as an SEV-SNP report does, which has exactly {REPORT_SIZE}"
         raise FormatError(msg, hint="the file was cut, or something follows the report that is no certificate table")
     msg = f"{len(data)} bytes that are no evidence of a known kind, and hold none"
     hint = f"an SEV-SNP report has {REPORT_SIZE} bytes and a version of {VERSIONS[0]} to {VERSIONS[-1]}"
     raise FormatError(msg, hint=f"{hint}; `warily inspect` shows what a file is")
+
+
+def _refuse_td_report(data: bytes) -> None:
+    """Raises `UsageError` for a TDREPORT_STRUCT (Intel 344425): what a TD gets, and not yet a quote."""
+    if len(data) == _TD_REPORT and data[:2] == b"\x81\x00" and not any(data[3:16]):
+        msg = "a TDREPORT can be checked on its own machine alone: the processor seals it with a key that never leaves"
+        raise UsageError(msg, hint="ask for a quote, which Intel's certificates stand behind")
 
 
 def collateral_beside(data: bytes) -> list[bytes]:

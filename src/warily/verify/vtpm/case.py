@@ -97,9 +97,9 @@ class Case:
 def pick(
     evidence: TpmEvidence, collateral: TpmCollateral, want: TpmExpect, *, hardware: Hardware | None, at: datetime
 ) -> Case:
-    """The case that evidence and collateral make. Raises `FormatError` for anything malformed or too large, and
-    `UsageError` for a credential where a paravisor vouches.
+    """The case that evidence and collateral make.
 
+    Raises `FormatError` for anything malformed or too large, `UsageError` for a credential where a paravisor vouches.
     Logs are read by whoever judges them, after the signature; here only their number is bounded.
     """
     ders = dict.fromkeys((*collateral.certificates, *evidence.certificates))
