@@ -38,7 +38,8 @@ def dangers(text: str) -> list[str]:
 def test_every_platform_has_a_template_and_every_key_a_comment() -> None:
     assert set(TEMPLATES) == {*PRESETS, TpmEvidence}
     for template in TEMPLATES.values():
-        assert list(template.comments) == [entry.name for entry in fields(template.kind)]
+        in_files = [entry.name for entry in fields(template.kind) if entry.name != "credential"]  # made for one key
+        assert list(template.comments) == in_files
         assert all(comment.endswith(".") for comment in template.comments.values())
 
 

@@ -170,6 +170,8 @@ def test_nesting_and_bombs_end() -> None:
     assert recognise(b"[" * 100_000) is Kind.UNKNOWN
     many = json.dumps([{"a": "x" * 64}] * 20_000 + [b64(RAW)]).encode()
     assert recognise(many) is Kind.UNKNOWN
+    wide = json.dumps({str(number): number for number in range(20_000)} | {"z": b64(RAW)}).encode()
+    assert recognise(wide) is Kind.UNKNOWN
 
 
 @given(

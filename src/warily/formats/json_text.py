@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from warily.errors import FormatError
 
+MAX_MEMBERS: Final = 1 << 12
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 
 
@@ -18,8 +19,11 @@ def _decoder() -> json.JSONDecoder:
     return json.JSONDecoder(strict=True)
 
 
-def members(text: str, *, what: str) -> dict[str, str]:
-    """The members of a JSON object, each value as the text that it is. A name that appears twice is an error."""
+def members(text: str, *, what: str, limit: int = MAX_MEMBERS) -> dict[str, str]:
+    """The members of a JSON object, each value as the text that it is.
+
+    A name that appears twice is an error, and so are over `limit` members.
+    """
     found: dict[str, str] = {}
     at = _opened(text, "{", what)
     while text[at : at + 1] != "}" or found:
@@ -31,6 +35,9 @@ def members(text: str, *, what: str) -> dict[str, str]:
         start = _skip(text, at + 1)
         _, at = _value(text, start, what)
         found[name] = text[start:at]
+        if len(found) > limit:
+            msg = f"{what}: over {limit} members"
+            raise FormatError(msg)
         at = _skip(text, at)
         if text[at : at + 1] != ",":
             break
