@@ -13,6 +13,7 @@ from uuid import UUID
 
 from tests import forge_nvidia, forge_tpm, igvm_files, ovmf_images, tdx_images, uki_images
 from tests.acpi_tables import table
+from tests.esp_images import SYSTEM_PARTITION, gpt
 from tests.posture.examples import STATE
 from warily.errors import FormatError
 from warily.formats import cbor, cmw, cpio, nvidia_report, pem, sev_hashes, snp_certs, spdm_transcript, td_hob
@@ -89,6 +90,11 @@ def module() -> bytes:
         section_names=2,
     )
     return header.pack() + info + names + b"".join(section.pack() for section in sections)
+
+
+def disk() -> bytes:
+    """The head of a disk with one partition."""
+    return gpt((SYSTEM_PARTITION, b"content"))[: 34 * 512]
 
 
 def guest_config() -> bytes:

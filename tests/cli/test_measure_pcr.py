@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.esp_images import SYSTEM_PARTITION, fat32, gpt
+from tests.smbios_tables import END, SYSTEM
 from tests.uki_images import assemble, minimal_stub
 from warily.cli.main import run_command_line
 
@@ -72,6 +74,51 @@ def test_a_log(vectors: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = asked(capsys, "--log", str(folder / "binary_bios_measurements"), "--bank", "sha384")
     assert {name: value for name, value in found["registers"].items() if value != wanted[name[7:]]} == {}
     assert set(found["registers"]) == {f"sha384:{index}" for index in (0, 1, 2, 3, 4, 5, 6, 7, 9, 11)}
+
+
+@pytest.fixture
+def bootable(tmp_path: Path) -> str:
+    """An image with a program in it, so that firmware can start it."""
+    path = tmp_path / "bootable.efi"
+    path.write_bytes(assemble(minimal_stub(version="252"), [(".linux", minimal_stub()), (".cmdline", b"line")]))
+    return str(path)
+
+
+def test_a_disk_image_says_what_firmware_measures_of_it(
+    vectors: Path, bootable: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    firmware = str(vectors / "measure/firmware/OVMF.generic.fd")
+    (tmp_path / "disk").write_bytes(gpt((SYSTEM_PARTITION, b"x")))
+    (tmp_path / "raw").write_bytes(fat32({"A": b"x"})[:4096])
+    (tmp_path / "dmi").write_bytes(SYSTEM + END)
+    words = ["--firmware", firmware, "--uki", bootable, "--bank", "sha256", "--smbios", str(tmp_path / "dmi")]
+    words += ["--launch", "-nodefaults -machine q35 -drive if=none,id=d,file=x -device virtio-blk-pci,drive=d"]
+    found = asked(capsys, *words, "--disk", str(tmp_path / "disk"))
+    assert "absent" not in found
+    plain = asked(capsys, *words, "--disk", str(tmp_path / "raw"))["registers"]
+    differ = {name for name, value in plain.items() if value != found["registers"][name]}
+    assert differ == {"sha256:1", "sha256:5"}  # the name of the option, and the table
+    opened = asked(capsys, *words, "--disk")["absent"]
+    assert "content, which is not given" in opened["sha256:1"]
+    assert "partition table is not given" in opened["sha256:5"]
+    assert run_command_line(["measure", "pcr", *words, "--disk", str(tmp_path / "nothing")]) == 2
+
+
+def test_a_loader_before_the_image(
+    vectors: Path, bootable: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    firmware = str(vectors / "measure/firmware/OVMF.generic.fd")
+    said = b"#### LoaderInfo: systemd-boot 254.1 ####"
+    (tmp_path / "loader").write_bytes(assemble(minimal_stub(), [(".sdmagic", said)]))
+    words = ["--firmware", firmware, "--uki", bootable, "--bank", "sha256", "--disk"]
+    words += ["--loader", str(tmp_path / "loader")]
+    found, without = asked(capsys, *words), asked(capsys, *words[:-2])
+    assert "sha256:12" in found["registers"]
+    assert "sha256:12" not in without["registers"]
+    assert found["registers"]["sha256:4"] != without["registers"]["sha256:4"]
+    for wrong in (["--append", "x"], []):
+        rest = [word for word in words if word != "--disk"] if not wrong else words
+        assert run_command_line(["measure", "pcr", *rest, *wrong]) == 2
 
 
 def test_a_machine_whose_pcr_1_stays_open(vectors: Path, image: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,11 @@ from tests.measure.test_tdx import ACPI, BUILT, KERNEL
 from tests.smbios_tables import END, SYSTEM, of_guest, of_host
 from warily.cli.main import run_command_line
 from warily.cli.measure_tdx import size, version
+from warily.core.boot_devices import BootDevices
 from warily.errors import HostError, UsageError
 from warily.host import qtest
+
+NO_DEVICES = BootDevices(pci=(), order=b"", ata=False)
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def test_the_installed_qemu_gives_its_tables_where_it_is_the_one(
 
     def tables(arguments: tuple[str, ...]) -> qtest.HostTables:
         asked.append(arguments)
-        return qtest.HostTables(acpi=ACPI, smbios=SYSTEM + END)
+        return qtest.HostTables(acpi=ACPI, smbios=SYSTEM + END, devices=NO_DEVICES, items={})
 
     monkeypatch.setattr(qtest, "qemu_version", lambda: (10, 2, 1))
     monkeypatch.setattr(qtest, "read_tables", tables)
@@ -103,7 +106,9 @@ def test_the_launch_says_which_tables(
 
     def tables(arguments: list[str], *, setup: qtest.Setup) -> qtest.HostTables:
         asked.append((arguments, setup))
-        return qtest.HostTables(acpi=ACPI, smbios=SYSTEM + END if "host" not in arguments else None)
+        return qtest.HostTables(
+            acpi=ACPI, smbios=SYSTEM + END if "host" not in arguments else None, devices=NO_DEVICES, items={}
+        )
 
     monkeypatch.setattr(qtest, "read_tables", tables)
     words = [

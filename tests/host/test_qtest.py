@@ -9,7 +9,7 @@ import pytest
 from warily.errors import HostError, UsageError
 from warily.formats.smbios import SmbiosTables
 from warily.host import qtest
-from warily.host.qtest_arguments import tpm_chardev, without_effects
+from warily.host.qtest_arguments import has_ata_drive, tpm_chardev, without_effects
 
 CAPTURES = ("q35-2c-2g-ovmf", "pc-2c-1g", "q35-default-4c-4g", "q35-hotplug-ovmf", "q35-vmgenid-tpm", "microvm-acpi")
 
@@ -54,6 +54,35 @@ def test_smbios_tables_are_read_as_well_where_they_name_the_real_processor() -> 
     assert [each.strings[-1] for each in listed if each.header.type == 1] == [b"S123"]
     assert [each.strings for each in listed if each.header.type == 11] == [(b"x",)]
     assert qtest.read_tables([*words, "-cpu", "host,migratable=off"]).smbios is None
+
+
+def test_what_firmware_could_start_from() -> None:
+    disk = ["-drive", "file=/nonexistent,if=none,id=d", "-device", "virtio-blk-pci,drive=d,addr=5.0,bootindex=2"]
+    found = qtest.read_tables(["-nodefaults", "-machine", "q35", *disk])
+    (block,) = [each for each in found.devices.pci if each.vendor == 0x1AF4]
+    assert (block.device, block.function, block.kind) == (5, 0, 0x010000)
+    assert found.devices.order == found.items["bootorder"] == b"/pci@i0cf8/scsi@5/disk@0,0\0"
+    assert found.items["BootMenu"] == bytes(2)
+    assert not found.devices.ata
+    assert qtest.read_tables(["-machine", "q35", *disk, "-boot", "menu=on"]).items["BootMenu"] == b"\1\0"
+
+
+@pytest.mark.parametrize(
+    ("words", "ata"),
+    [
+        ("-nodefaults", False),
+        ("--nodefaults -drive if=none,id=x -device virtio-blk-pci,drive=x", False),
+        ("-nodefaults -drive if=pflash,file=x -drive if=virtio,file=y", False),
+        ("-machine q35", True),
+        ("-nodefaults -drive file=x", True),
+        ("-nodefaults --drive if=ide,file=x", True),
+        ("-nodefaults -cdrom x", True),
+        ("-nodefaults --hda x", True),
+        ("-nodefaults -drive if=none,id=x -device ide-cd,drive=x", True),
+    ],
+)
+def test_drives_at_the_own_controller(words: str, *, ata: bool) -> None:
+    assert has_ata_drive(words.split()) is ata
 
 
 def test_a_machine_without_tables_says_so() -> None:

@@ -9,11 +9,14 @@ import pytest
 
 from tests.formats.test_linux_kernel import kernel
 from tests.measure.boot.test_layout import AFTER, BEFORE, ITEMS, firmware
+from tests.measure.boot.test_options import MACHINE
+from tests.smbios_tables import END, SYSTEM
 from tests.tdx_images import BFV, CFV, MR_EXTEND, TD_HOB, TEMP_MEM, store, tdvf, variable
 from tests.uki_images import assemble, minimal_stub
 from warily.core.acpi_blobs import AcpiBlobs
 from warily.core.registers import Prediction
 from warily.errors import FormatError, UsageError
+from warily.formats.smbios import SmbiosTables
 from warily.formats.tcg_log import EventType
 from warily.formats.uefi_varstore import GLOBAL
 from warily.measure.boot import BootEvent, hashed, known
@@ -214,6 +217,37 @@ def test_a_unified_kernel_image_on_a_disk() -> None:
     with_table = predict(launch(**disk, partitions=b"table", log=log(order)))
     assert with_table.registers["rtmr1"] != prediction.registers["rtmr1"]
     assert with_table.registers["rtmr2"] == prediction.registers["rtmr2"]
+
+
+def test_a_disk_of_a_machine_that_is_known(vectors: Path) -> None:
+    firmware = (vectors / "measure/firmware/OVMF.generic.fd").read_bytes()
+    machine = replace(MACHINE, order=b"/pci@i0cf8/scsi@1/disk@0,0\0")
+    given: dict[str, object] = {"initrd": None, "command_line": None, "route": "disk", "firmware": firmware}
+    given |= {"devices": machine, "file_system": False, "partitions": b"table"}
+    given |= {"smbios": SmbiosTables.decode(SYSTEM + END)}
+    first = predict(launch(kernel=uki("252"), items={"bootorder": machine.order}, **given))
+    assert first.absent == ()
+    named = [step.input for step in first.trace if step.register == "rtmr0"]
+    assert "fw_cfg bootorder (qemu)" in named
+    assert named[-5:-2] == [
+        "variable BootOrder (firmware)",
+        "variable Boot0002, 'UEFI Misc Device' (firmware)",
+        "variable Boot0000, 'BootManagerMenuApp' (firmware)",
+    ]
+    loader = assemble(minimal_stub(), [(".sdmagic", b"#### LoaderInfo: systemd-boot 257 ####")])
+    second = predict(launch(kernel=uki("252"), loader=loader, **given))
+    assert second.absent == ()
+    assert second.registers["rtmr2"] == first.registers["rtmr2"]
+    assert second.registers["rtmr1"] != first.registers["rtmr1"]
+    with pytest.raises(UsageError, match="on a disk"):
+        predict(launch(loader=loader))
+
+
+def test_other_items_of_qemu_follow_the_kernel_in_its_boot_order() -> None:
+    usual = predict(launch()).registers["rtmr0"]
+    assert predict(launch(items={})).registers["rtmr0"] == usual
+    assert predict(launch(items={"bootorder": b"/rom@genroms/other.bin\0"})).registers["rtmr0"] != usual
+    assert predict(launch(items={"BootMenu": b"\1\0"})).registers["rtmr0"] != usual
 
 
 def test_a_disk_asks_for_its_partitions_and_its_boot_options() -> None:

@@ -2,19 +2,26 @@
 
 Nothing in the guest takes part. The machine is stopped where the kernel finds no root file system, and the TPM is read
 from outside. Debian's firmware of 2022 writes into its PEI volume, so PCR 0 differs between the two shapes as well.
+That of 2026, which measures SMBIOS tables, is among the vectors.
 """
 
 import os
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests.conftest import vectors_folder
+from tests.esp_images import SYSTEM_PARTITION, fat32, gpt
 from tests.software_tpm import SoftwareTpm
 from tests.uki_images import assemble
 from tests.vm.stage import Project
+from warily.formats.gpt import HEAD, PartitionTable
+from warily.formats.smbios import SmbiosTables
+from warily.host import qtest
 from warily.host.qtest import qemu_version
 from warily.measure.pcr import PcrBoot, boot_events, predict
 
@@ -23,6 +30,7 @@ pytestmark = pytest.mark.vm
 FIRMWARE: Final = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 VARIABLES: Final = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 STUB: Final = Path("/usr/lib/systemd/boot/efi/linuxx64.efi.stub")
+LOADER: Final = STUB.with_name("systemd-bootx64.efi")
 LINE: Final = "console=ttyS0 warily.test=1"
 BANKS: Final = ("sha256", "sha384")
 PREDICTED: Final = (*range(8), 8, 9, 11, 12, 13, 14)
@@ -39,18 +47,40 @@ def kernel(project: Project) -> Path:
     return project.home.image / "vmlinuz"
 
 
-def boot(folder: Path, shape: tuple[int, int], *arguments: str) -> dict[str, bytes]:
-    """The registers after a boot that ended where the kernel looks for its root."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firmware:
+    """A firmware: with its variables beside it, or in one file with them."""
+
+    code: Path
+    variables: Path | None = None
+    setup: qtest.Setup = qtest.OVMF
+
+    def arguments(self, folder: Path) -> list[str]:
+        if self.variables is None:
+            return ["-bios", str(self.code)]
+        (folder / "variables.fd").write_bytes(self.variables.read_bytes())
+        words = ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={self.code}"]
+        return [*words, "-drive", f"if=pflash,format=raw,unit=1,file={folder / 'variables.fd'}"]
+
+
+INSTALLED: Final = Firmware(code=FIRMWARE, variables=VARIABLES, setup=qtest.OVMF_2022)
+NEW: Final = Firmware(code=vectors_folder() / "measure/firmware/OVMF.generic.fd")
+
+
+def launch(shape: tuple[int, int], *arguments: str) -> list[str]:
+    """The machine, without its firmware and without what is behind its TPM."""
     memory, vcpus = shape
-    variables = folder / "variables.fd"
-    variables.write_bytes(VARIABLES.read_bytes())
-    command = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-machine", "q35", "-cpu", "max,-cx16"]
-    command += ["-smp", str(vcpus), "-m", str(memory), "-nodefaults", "-no-reboot", "-display", "none"]
-    command += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={FIRMWARE}"]
-    command += ["-drive", f"if=pflash,format=raw,unit=1,file={variables}", "-monitor", "none", "-serial", "stdio"]
+    words = ["-machine", "q35", "-cpu", "max,-cx16", "-smp", str(vcpus), "-m", str(memory), "-nodefaults"]
+    words += ["-serial", "stdio", "-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-crb,tpmdev=tpm0"]
+    return [*words, *arguments]
+
+
+def boot(folder: Path, shape: tuple[int, int], *arguments: str, firmware: Firmware = INSTALLED) -> dict[str, bytes]:
+    """The registers after a boot that ended where the kernel looks for its root."""
+    command = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-no-reboot", "-display", "none", "-monitor", "none"]
+    command += firmware.arguments(folder)
     with SoftwareTpm() as tpm:
-        command += ["-chardev", f"socket,id=tpm,path={tpm.control}", "-tpmdev", "emulator,id=tpm0,chardev=tpm"]
-        command += ["-device", "tpm-crb,tpmdev=tpm0", *arguments]
+        command += ["-chardev", f"socket,id=tpm,path={tpm.control}", *launch(shape, *arguments)]
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as machine:
             said = _until_stopped(machine)
             machine.kill()  # in order, QEMU would take the TPM with it
@@ -68,11 +98,25 @@ def _until_stopped(machine: subprocess.Popen[bytes]) -> bytes:
     return said
 
 
-def check(found: dict[str, bytes], shape: tuple[int, int], program: bytes, **inputs: object) -> None:
-    """Every register is predicted, or was not extended at all."""
+def check(
+    found: dict[str, bytes],
+    shape: tuple[int, int],
+    program: bytes,
+    *,
+    firmware: Firmware = INSTALLED,
+    words: tuple[str, ...] = (),
+    **inputs: object,
+) -> None:
+    """Every register is predicted, or was not extended at all. Linux may leave boot services at the second try."""
+    chardev = ("-chardev", "socket,id=tpm,path=/nonexistent", "-bios", str(firmware.code))
+    tables = qtest.read_tables([*launch(shape, *words), *chardev], setup=firmware.setup)
+    assert tables.smbios is not None
     wanted = PcrBoot(
-        firmware=FIRMWARE.read_bytes(),
-        variables=VARIABLES.read_bytes(),
+        firmware=firmware.code.read_bytes(),
+        variables=firmware.variables.read_bytes() if firmware.variables else None,
+        acpi=tables.acpi,
+        smbios=SmbiosTables.decode(tables.smbios),
+        devices=tables.devices,
         program=program,
         qemu=qemu_version()[:2],
         memory=shape[0] << 20,
@@ -82,8 +126,13 @@ def check(found: dict[str, bytes], shape: tuple[int, int], program: bytes, **inp
     prediction = predict(boot_events(wanted, BANKS), banks=BANKS)
     assert prediction.absent == ()
     nothing = {name: bytes(len(value)) for name, value in found.items()}
+    retried = {
+        each.register: each.value
+        for each in prediction.candidates
+        if each.name == "retried exit" and found[each.register] == each.value
+    }
     assert {name: value.hex() for name, value in found.items()} == {
-        name: value.hex() for name, value in (nothing | prediction.registers).items()
+        name: value.hex() for name, value in (nothing | prediction.registers | retried).items()
     }
 
 
@@ -93,6 +142,43 @@ def test_a_kernel_that_qemu_hands_over(shape: tuple[int, int], kernel: Path, tmp
     initrd.write_bytes(os.urandom(5001))
     found = boot(tmp_path, shape, "-kernel", str(kernel), "-initrd", str(initrd), "-append", LINE)
     check(found, shape, kernel.read_bytes(), initrd=initrd.read_bytes(), command_line=LINE)
+
+
+def test_a_kernel_on_firmware_that_measures_smbios_tables(kernel: Path, vectors: Path, tmp_path: Path) -> None:
+    assert NEW.code.is_relative_to(vectors)
+    words = ("-smbios", "type=1,manufacturer=M,serial=S123", "-smbios", "type=11,value=x", "-device", "virtio-rng-pci")
+    (tmp_path / "initrd").write_bytes(os.urandom(5001))
+    given = ("-kernel", str(kernel), "-initrd", str(tmp_path / "initrd"), "-append", LINE)
+    found = boot(tmp_path, SHAPES[1], *given, *words, firmware=NEW)
+    initrd = (tmp_path / "initrd").read_bytes()
+    check(found, SHAPES[1], kernel.read_bytes(), firmware=NEW, words=words, initrd=initrd, command_line=LINE)
+
+
+@pytest.mark.parametrize(("loader", "index"), [(False, ""), (True, ",bootindex=1"), (True, "")])
+@pytest.mark.parametrize("firmware", [INSTALLED, NEW], ids=["installed", "new"])
+def test_a_disk_with_a_system_partition(
+    firmware: Firmware,
+    loader: bool,
+    index: str,
+    kernel: Path,
+    vectors: Path,
+    tmp_path: Path,  # a case
+) -> None:
+    """The image as the program that firmware looks for, and systemd-boot in its place, with and without an order."""
+    assert NEW.code.is_relative_to(vectors)
+    sections = [(".osrel", b"ID=test\nPRETTY_NAME=T\nVERSION_ID=1\n"), (".cmdline", f"{LINE} inside\n".encode())]
+    sections += [(".uname", b"6.12"), (".initrd", os.urandom(5001)), (".linux", kernel.read_bytes())]
+    image = assemble(STUB.read_bytes(), sections)
+    first = LOADER.read_bytes() if loader else image
+    files = {"EFI/BOOT/BOOTX64.EFI": first} | ({"EFI/LINUX/TEST.EFI": image} if loader else {})
+    (tmp_path / "disk").write_bytes(gpt((SYSTEM_PARTITION, fat32(files))))
+    drive = f"file={tmp_path / 'disk'},format=raw,if=none,id=d,snapshot=on"
+    words = ("-drive", drive, "-device", f"virtio-blk-pci,drive=d{index}")
+    found = boot(tmp_path, SHAPES[0], *words, firmware=firmware)
+    table = PartitionTable.parse((tmp_path / "disk").read_bytes()[:HEAD])
+    assert table is not None
+    disk = {"route": "disk", "partitions": table.measured(), "file_system": False}
+    check(found, SHAPES[0], image, firmware=firmware, words=words, loader=first if loader else None, **disk)
 
 
 @pytest.mark.parametrize(("shape", "given"), [(SHAPES[0], ""), (SHAPES[1], f"{LINE} given")])

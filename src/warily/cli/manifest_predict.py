@@ -49,7 +49,7 @@ def _shape(manifest: Manifest, options: argparse.Namespace) -> Shape:
 
 def _supplied(options: argparse.Namespace) -> "Supplied":
     firmware = read(options.firmware, LIMIT) if options.firmware else None
-    tables, smbios = host_tables(options, firmware)
+    host = host_tables(options, firmware)
     bios = None if firmware is None else examine(firmware).bios
-    event = None if smbios is None else smbios_event(smbios, bios)
-    return supplied_by(read_log(options.log) if options.log else (), tables=tables, smbios=event)
+    event = None if host.smbios is None else smbios_event(host.smbios, bios)
+    return supplied_by(read_log(options.log) if options.log else (), tables=host.acpi, smbios=event)

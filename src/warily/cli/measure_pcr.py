@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Final
 
 from warily.cli.measure_common import output_options, read
-from warily.cli.measure_tables import declare_tables, host_tables
+from warily.cli.measure_tables import MAX_LOADER, declare_disk, declare_tables, disk_of, host_tables
 from warily.cli.measure_tdx import size, version
 from warily.errors import UsageError
 
@@ -69,10 +69,7 @@ def _machine(pcr: argparse.ArgumentParser) -> None:
     pcr.add_argument("--vcpus", type=int, metavar="N", help="virtual processors")
     pcr.add_argument("--phys-bits", type=int, default=40, metavar="N", help="width of physical addresses (default: 40)")
     declare_tables(pcr)
-    pcr.add_argument(
-        "--disk", action="store_true", help="firmware finds the program on a disk, not from QEMU's -kernel"
-    )
-    pcr.add_argument("--partitions", metavar="FILE", help="UEFI_GPT_DATA of the disk; an empty file for none")
+    declare_disk(pcr)
 
 
 def _policy(pcr: argparse.ArgumentParser) -> None:
@@ -135,23 +132,26 @@ def _boot(options: argparse.Namespace, banks: tuple[str, ...], log: "EventLog | 
     from warily.measure.pcr import PcrBoot, boot_events  # noqa: PLC0415  # likewise
 
     firmware = read(options.firmware, LIMIT)
-    acpi, smbios = host_tables(options, firmware)
+    host, disk = host_tables(options, firmware), disk_of(options)
     boot = PcrBoot(
         firmware=firmware,
         program=read(options.uki or options.kernel, pe.LIMIT),
-        route="disk" if options.disk else "kernel",
+        route="kernel" if options.disk is None else "disk",
         initrd=read(options.initrd, MAX_INITRD) if options.initrd else None,
         command_line=options.append,
         firmware_version=options.firmware_version,
         layout=options.layout,
         variables=read(options.vars, LIMIT) if options.vars else None,
-        acpi=acpi,
-        smbios=smbios,
+        acpi=host.acpi,
+        smbios=host.smbios,
+        devices=host.devices,
         qemu=version(options.qemu) if options.qemu else None,
         memory=size(options.memory) if options.memory else None,
         vcpus=options.vcpus,
         physical_bits=options.phys_bits,
-        partitions=read(options.partitions, LIMIT) if options.partitions else None,
+        partitions=disk.partitions,
+        file_system=disk.file_system,
+        loader=read(options.loader, MAX_LOADER) if options.loader else None,
         log=log,
         profile=options.profile,
         stub=options.stub,

@@ -3,18 +3,41 @@
 import argparse
 import os
 import shlex
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from warily.cli.measure_common import read
 from warily.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from warily.core.acpi_blobs import AcpiBlobs
+    from warily.core.boot_devices import BootDevices
     from warily.formats.smbios import SmbiosTables
 
 MAX_BLOB: Final = 16 << 20
+MAX_LOADER: Final = 64 << 20
 SMBIOS: Final = "etc/smbios/smbios-tables"
 WITH_OLD_SETUP: Final = ("ovmf-2022.11",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What the host hands over; None where it is not given."""
+
+    acpi: "AcpiBlobs | None" = None
+    smbios: "SmbiosTables | None" = None
+    devices: "BootDevices | None" = None
+    items: "Mapping[str, bytes] | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """What firmware measures of the disk's partition table, and whether a file system is in its place."""
+
+    partitions: bytes | None = None
+    file_system: bool | None = None
 
 
 def declare_tables(parser: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None:
@@ -26,19 +49,45 @@ def declare_tables(parser: "argparse.ArgumentParser | argparse._ArgumentGroup") 
     )
 
 
-def host_tables(
-    options: argparse.Namespace, firmware: bytes | None = None
-) -> "tuple[AcpiBlobs | None, SmbiosTables | None]":
-    """The tables, None where they are not given. What files say counts before what QEMU says.
+def declare_disk(parser: argparse.ArgumentParser) -> None:
+    """Declare --disk, --partitions and --loader."""
+    parser.add_argument(
+        "--disk",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="firmware finds the program on a disk, not from QEMU's -kernel; FILE is that disk, raw",
+    )
+    parser.add_argument("--partitions", metavar="FILE", help="UEFI_GPT_DATA of the disk; an empty file for none")
+    parser.add_argument("--loader", metavar="FILE", help="systemd-boot on the disk, which starts the image")
 
-    Raises `UsageError`, `FormatError`, and `HostError` where QEMU cannot be asked.
-    """
+
+def disk_of(options: argparse.Namespace) -> Disk:
+    """What the disk decides. Raises `UsageError` and `FormatError`."""
+    from warily.formats.gpt import HEAD, PartitionTable, is_fat  # noqa: PLC0415  # --help answers without it
+
+    partitions = read(options.partitions, MAX_BLOB) if options.partitions else None
+    if not options.disk:
+        return Disk(partitions=partitions, file_system=False if partitions else None)
+    try:
+        with open(options.disk, "rb") as file:  # noqa: PTH123  # no pathlib here, for speed
+            head = file.read(HEAD)
+    except OSError as error:
+        msg = f"cannot read {options.disk}: {error.strerror}"
+        raise UsageError(msg) from None
+    table = PartitionTable.parse(head)
+    found = b"" if table is None else table.measured()
+    return Disk(partitions=found if partitions is None else partitions, file_system=table is None and is_fat(head))
+
+
+def host_tables(options: argparse.Namespace, firmware: bytes | None = None) -> Host:
+    """What files say, and before that what QEMU says. Raises `UsageError`, `FormatError`, `HostError`."""
     acpi = acpi_folder(options.acpi) if options.acpi else None
     smbios = _smbios(options)
     if options.launch is None:
-        return acpi, smbios
-    asked, asked_smbios = _asked(options.launch, firmware)
-    return acpi or asked, smbios or asked_smbios
+        return Host(acpi=acpi, smbios=smbios)
+    asked = _asked(options.launch, firmware)
+    return replace(asked, acpi=acpi or asked.acpi, smbios=smbios or asked.smbios)
 
 
 def _smbios(options: argparse.Namespace) -> "SmbiosTables | None":
@@ -51,7 +100,7 @@ def _smbios(options: argparse.Namespace) -> "SmbiosTables | None":
     return None
 
 
-def _asked(launch: str, firmware: bytes | None) -> "tuple[AcpiBlobs, SmbiosTables | None]":
+def _asked(launch: str, firmware: bytes | None) -> Host:
     from warily.formats.smbios import SmbiosTables  # noqa: PLC0415  # --help answers without it
     from warily.host.qtest import OVMF, OVMF_2022, read_tables  # noqa: PLC0415  # only where QEMU is asked
 
@@ -62,7 +111,8 @@ def _asked(launch: str, firmware: bytes | None) -> "tuple[AcpiBlobs, SmbiosTable
         raise UsageError(msg) from None
     setup = OVMF_2022 if firmware is not None and _is_old(firmware) else OVMF
     found = read_tables([word for word in words if not word.startswith("qemu-system-")], setup=setup)
-    return found.acpi, None if found.smbios is None else SmbiosTables.decode(found.smbios)
+    smbios = None if found.smbios is None else SmbiosTables.decode(found.smbios)
+    return Host(acpi=found.acpi, smbios=smbios, devices=found.devices, items=found.items)
 
 
 def _is_old(firmware: bytes) -> bool:

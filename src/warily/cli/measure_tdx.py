@@ -4,16 +4,15 @@ import argparse
 import os
 import re
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warily.cli.measure_common import output_options, read
-from warily.cli.measure_tables import MAX_BLOB, declare_tables, host_tables
+from warily.cli.measure_tables import MAX_LOADER, Host, declare_disk, declare_tables, disk_of, host_tables
 from warily.errors import FormatError, HostError, UsageError
 
 if TYPE_CHECKING:
-    from warily.core.acpi_blobs import AcpiBlobs
     from warily.core.registers import Prediction
-    from warily.formats.smbios import SmbiosTables
     from warily.measure.boot import BootEvent
 
 DESCRIPTION: Final = r"""
@@ -54,8 +53,7 @@ def declare(platforms: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     declare_tables(tdx)
     tdx.add_argument("--log", metavar="FILE", help="event log of such a machine, for what cannot be computed")
     tdx.add_argument("--layout", metavar="NAME", help="event layout of the firmware, where the image does not show it")
-    tdx.add_argument("--disk", action="store_true", help="firmware finds the unified kernel image on a disk")
-    tdx.add_argument("--partitions", metavar="FILE", help="UEFI_GPT_DATA of the disk; an empty file for none")
+    declare_disk(tdx)
     tdx.set_defaults(measure=_tdx)
 
 
@@ -67,7 +65,7 @@ def _tdx(options: argparse.Namespace) -> "Prediction":
     memory = size(options.memory)
     qemu = None if options.qemu is None else version(options.qemu)
     firmware = read(options.firmware, LIMIT)
-    acpi, smbios = _tables(options, firmware, memory, qemu)
+    host, disk = _tables(options, firmware, memory, qemu), disk_of(options)
     return predict(
         TdxLaunch(
             firmware=firmware,
@@ -78,10 +76,14 @@ def _tdx(options: argparse.Namespace) -> "Prediction":
             command_line=None if options.append is None else os.fsencode(options.append),
             variables=read(options.vars, LIMIT) if options.vars else None,
             qemu=qemu,
-            acpi=acpi,
-            smbios=smbios,
-            route="disk" if options.disk else "kernel",
-            partitions=read(options.partitions, MAX_BLOB) if options.partitions else None,
+            acpi=host.acpi,
+            smbios=host.smbios,
+            devices=host.devices,
+            items=host.items,
+            route="kernel" if options.disk is None else "disk",
+            partitions=disk.partitions,
+            file_system=disk.file_system,
+            loader=read(options.loader, MAX_LOADER) if options.loader else None,
             layout=options.layout,
             log=read_log(options.log) if options.log else (),
         )
@@ -106,28 +108,27 @@ def version(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _tables(
-    options: argparse.Namespace, firmware: bytes, memory: int, qemu: tuple[int, int] | None
-) -> "tuple[AcpiBlobs | None, SmbiosTables | None]":
+def _tables(options: argparse.Namespace, firmware: bytes, memory: int, qemu: tuple[int, int] | None) -> Host:
     """The tables that are given; or else those of the installed QEMU, where it is the version that was named."""
-    acpi, smbios = host_tables(options, firmware)
-    if acpi is not None or qemu is None:
-        return acpi, smbios
+    given = host_tables(options, firmware)
+    if given.acpi is not None or qemu is None:
+        return given
     from warily.formats.smbios import SmbiosTables  # noqa: PLC0415  # --help answers without it
     from warily.host.qtest import qemu_version, read_tables  # noqa: PLC0415  # only where QEMU is asked
 
     try:
         if qemu_version()[:2] != qemu:
-            return acpi, smbios
+            return given
         shape = ("-smp", str(options.vcpus), "-m", f"{memory >> 10}K")
         words = ("-machine", "q35,smm=off", "-cpu", options.cpu or "max,-cx16", "-nodefaults", *shape)
         found = read_tables(words)
     except HostError as error:
         print(f"warily: QEMU's tables are not read: {error}", file=sys.stderr)
-        return acpi, smbios
+        return given
+    smbios = given.smbios
     if smbios is None and options.cpu is not None and found.smbios is not None:
         smbios = SmbiosTables.decode(found.smbios)
-    return found.acpi, smbios
+    return replace(given, acpi=found.acpi, smbios=smbios)
 
 
 def read_log(path: str) -> "tuple[BootEvent, ...]":

@@ -12,6 +12,7 @@ from warily.formats._record import record
 
 LIMIT: Final = 64 << 10
 END_OF_PATH: Final = bytes.fromhex("7fff0400")
+_ROOT_BRIDGE: Final = bytes.fromhex("02010c00d041030a00000000")
 _VOLUME_NODE: Final = bytes.fromhex("04071400")
 _FILE_NODE: Final = bytes.fromhex("04061400")
 
@@ -52,6 +53,11 @@ class LoadOption:
         """The variable's value."""
         head = self.attributes.to_bytes(4, "little") + len(self.path).to_bytes(2, "little")
         return head + f"{self.description}\0".encode("utf-16-le") + self.path + self.data
+
+
+def pci_device(device: int, function: int) -> bytes:
+    """The device path of a function on bus 0 of the first root bridge."""
+    return _ROOT_BRIDGE + bytes([0x01, 0x01, 0x06, 0x00, function, device]) + END_OF_PATH
 
 
 def firmware_file(volume: str, file: str) -> bytes:

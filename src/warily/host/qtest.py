@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Final
 
 from warily.core.acpi_blobs import AcpiBlobs
+from warily.core.boot_devices import BootDevices, PciFunction
 from warily.errors import HostError, UsageError
-from warily.host.qtest_arguments import tpm_chardev, without_effects
+from warily.host.qtest_arguments import has_ata_drive, tpm_chardev, without_effects
 from warily.host.run import Conversation, conversation, find, run
 
 TIMEOUT: Final = 30.0
@@ -40,6 +41,16 @@ RSDP: Final = "etc/acpi/rsdp"
 TABLES: Final = "etc/acpi/tables"
 TPM_LOG: Final = "etc/tpm/log"
 SMBIOS: Final = "etc/smbios/smbios-tables"
+BOOT_ORDER: Final = "bootorder"
+BOOT_MENU: Final = "BootMenu"
+BOOT_MENU_KEY: Final = 0x0E
+ITEMS: Final = (
+    "etc/extra-pci-roots",
+    "etc/boot-menu-wait",
+    "etc/reserved-memory-end",
+    "opt/ovmf/X-PciMmio64Mb",
+    BOOT_ORDER,
+)
 
 _VERSION: Final = re.compile(rb"version (\d+)\.(\d+)\.(\d+)")
 
@@ -78,11 +89,14 @@ def qemu_version(qemu: str = "qemu-system-x86_64") -> tuple[int, int, int]:
 class HostTables:
     """What a QEMU hands to firmware, byte for byte. `smbios` is None where the machine has no SMBIOS tables.
 
-    It is None as well with `-cpu host`: they name the processor, and under qtest there is another.
+    It is None as well with `-cpu host`: they name the processor, and under qtest there is another. `devices` are what
+    firmware could start from, and `items` small files that it may measure, by name.
     """
 
     acpi: AcpiBlobs
     smbios: bytes | None
+    devices: BootDevices
+    items: Mapping[str, bytes]
 
 
 def read_acpi(arguments: Sequence[str], *, qemu: str = "qemu-system-x86_64", setup: Setup | None = None) -> AcpiBlobs:
@@ -116,7 +130,12 @@ def read_tables(
         _program(ports, words, chosen)
         places = _places(ports)
         smbios = _read(ports, *places[SMBIOS]) if SMBIOS in places and not _is_host(arguments) else None
-        return HostTables(acpi=_blobs(ports, places), smbios=smbios)
+        items: dict[str, bytes] = {name: _read(ports, *places[name]) for name in ITEMS if name in places}
+        items[BOOT_MENU] = ports.file(BOOT_MENU_KEY, 2)
+        devices = BootDevices(
+            pci=tuple(_functions(ports)), order=items.get(BOOT_ORDER, b""), ata=has_ata_drive(arguments)
+        )
+        return HostTables(acpi=_blobs(ports, places), smbios=smbios, devices=devices, items=items)
 
 
 def _is_host(arguments: Sequence[str]) -> bool:
@@ -223,20 +242,28 @@ def _program(ports: _Ports, words: Sequence[str], setup: Setup) -> None:
         _open_window(ports, setup.window)
 
 
-def _open_window(ports: _Ports, window: int) -> None:
-    """Put one 64-bit range of a device of bus 0 at `window`: the tables name the lowest that is in use."""
+def _functions(ports: _Ports) -> Iterator[PciFunction]:
+    """The functions of bus 0, in order."""
     for device in range(32):
         for function in range(8):
-            if ports.configuration(device, function, 0x00) & 0xFFFF == NO_DEVICE:
+            name = ports.configuration(device, function, 0x00)
+            if name & 0xFFFF == NO_DEVICE:
                 if function == 0:
                     break
                 continue
-            kind = ports.configuration(device, function, 0x0C) >> 16 & 0x7F
-            if kind == 1:
-                _open_bridge(ports, device, function, window)
-                return
-            if kind == 0 and _open_device(ports, device, function, window):
-                return
+            kind = ports.configuration(device, function, 0x08) >> 8
+            yield PciFunction(device=device, function=function, vendor=name & 0xFFFF, product=name >> 16, kind=kind)
+
+
+def _open_window(ports: _Ports, window: int) -> None:
+    """Put one 64-bit range of a device of bus 0 at `window`: the tables name the lowest that is in use."""
+    for each in _functions(ports):
+        kind = ports.configuration(each.device, each.function, 0x0C) >> 16 & 0x7F
+        if kind == 1:
+            _open_bridge(ports, each.device, each.function, window)
+            return
+        if kind == 0 and _open_device(ports, each.device, each.function, window):
+            return
 
 
 def _open_device(ports: _Ports, device: int, function: int, window: int) -> bool:

@@ -5,10 +5,12 @@ are, not on what is behind them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 _PROTECTED: Final = ("sev-guest", "sev-snp-guest", "tdx-guest")
 _MACHINE_WORDS: Final = ("accel=", "confidential-guest-support=", "dump-guest-core=", "mem-merge=", "pflash0=")
+_ATA_OPTIONS: Final = ("-hda", "-hdb", "-hdc", "-hdd", "-cdrom")
 _NO_DISK: Final = "driver=null-co,read-zeroes=on"
 
 
@@ -39,6 +41,19 @@ def tpm_chardev(words: Sequence[str]) -> str | None:
         if word.startswith("emulator,") and "chardev" in settings:
             return settings["chardev"]
     return None
+
+
+def has_ata_drive(arguments: Sequence[str]) -> bool:
+    """Whether the machine has a drive at its own ATA controller; without `-nodefaults` it has a CD-ROM."""
+    if not {"-nodefaults", "--nodefaults"} & {*arguments}:
+        return True
+    pairs = [(word.removeprefix("-") if word.startswith("--") else word, value) for word, value in pairwise(arguments)]
+    return any(
+        word in _ATA_OPTIONS
+        or (word == "-device" and value.startswith("ide-"))
+        or (word == "-drive" and _settings(value).get("if", "ide") == "ide")
+        for word, value in pairs
+    )
 
 
 def _settings(value: str) -> dict[str, str]:

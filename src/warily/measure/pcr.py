@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from warily.core.acpi_blobs import AcpiBlobs
+from warily.core.boot_devices import BootDevices
 from warily.core.registers import HASHES, Candidate, Prediction, Step
 from warily.errors import FormatError, UsageError
 from warily.formats._record import record
@@ -22,6 +23,7 @@ from warily.measure.boot import (
     BootEvent,
     BootInputs,
     BootLayout,
+    FirmwareFacts,
     boot_variables_of,
     events_of,
     facts_of,
@@ -30,10 +32,11 @@ from warily.measure.boot import (
     predict_events,
     smbios_of,
     stub_smbios_of,
-    unknown,
 )
 from warily.measure.boot.layout import Route
+from warily.measure.boot.options import disk_variables
 from warily.measure.boot.steps import EXIT, NOT_EXITED
+from warily.measure.boot_loader import loaded
 from warily.measure.firmware_pcr import firmware_events
 from warily.measure.platform_info import MachineShape
 from warily.measure.qemu_kernel import UNPATCHED_SINCE, patched_kernel
@@ -56,8 +59,9 @@ class PcrBoot:
     bytes count for a kernel that QEMU changes, `memory`, `vcpus` and `physical_bits` for firmware that writes into what
     it measures. `acpi` and `smbios` are QEMU's tables for this very machine. `variables` is the variable store; None
     takes that of the firmware. `log` is the log of a machine of the same shape: what no input decides is taken from it.
-    `partitions` is what firmware logs of the disk's partition table, empty without one. `stub` is the version of the
-    stub, where the image does not say.
+    `partitions` is what firmware logs of the disk's partition table, empty without one; `file_system` says whether
+    there is a file system in its place, and `devices` what else the machine has. `loader` is systemd-boot, where it is
+    on the disk and starts the image. `stub` is the version of the stub, where the image does not say.
     """
 
     firmware: bytes
@@ -75,6 +79,9 @@ class PcrBoot:
     vcpus: int | None = None
     physical_bits: int = 40
     partitions: bytes | None = None
+    file_system: bool | None = None
+    devices: BootDevices | None = None
+    loader: bytes | None = None
     log: EventLog | None = None
     profile: int = 0
     stub: int | None = None
@@ -151,7 +158,7 @@ def boot_events(boot: PcrBoot, banks: Sequence[str]) -> tuple[BootEvent, ...]:
         variables=_store(boot),
         acpi=boot.acpi or _acpi_of(logged),
         smbios=boot.smbios or smbios_of(logged),
-        boot_variables=boot_variables_of(logged) or _disk_options(boot),
+        boot_variables=boot_variables_of(logged) or _disk_variables(boot, facts, layout),
         partitions=boot.partitions,
         image=started.image,
         stub=started.stub,
@@ -161,12 +168,10 @@ def boot_events(boot: PcrBoot, banks: Sequence[str]) -> tuple[BootEvent, ...]:
     return predict_events(inputs, layout, platform="tpm", route=boot.route)
 
 
-def _disk_options(boot: PcrBoot) -> tuple[BootEvent, ...] | None:
-    """Firmware makes a boot option of each disk it sees, and their paths and names are not modelled."""
+def _disk_variables(boot: PcrBoot, facts: FirmwareFacts, layout: BootLayout) -> tuple[BootEvent, ...] | None:
     if boot.route != "disk":
         return None
-    because = "the boot options that firmware makes of the machine's disks are not modelled; a log tells"
-    return (unknown(1, EventType.EFI_VARIABLE_BOOT, "boot options", ingredient="disk", because=because),)
+    return disk_variables(facts, layout, _store(boot), boot.devices, file_system=boot.file_system)
 
 
 def _acpi_of(logged: Sequence[BootEvent]) -> tuple[BootEvent, ...] | None:
@@ -195,19 +200,27 @@ def _program(
 ) -> Started:
     """What the program decides: its digest as firmware sees it, and what stub and Linux get."""
     image = _as_started(boot)
-    digests = {bank: authenticode(image, bank) for bank in banks}
+    digests: Mapping[str, bytes] = {bank: authenticode(image, bank) for bank in banks}
+    if boot.loader is not None and (boot.route != "disk" or boot.command_line):
+        raise UsageError("a boot loader is on a disk, and starts an image with the image's own command line")
     try:
         uki = Uki.parse(boot.program, version=boot.stub)
     except FormatError:
+        if boot.loader is not None:
+            raise
         return _linux(boot, layout, banks, digests)
     if boot.initrd is not None:
         raise UsageError("a unified kernel image has its initrd inside", hint="leave --initrd out")
     sections = uki.measured(profile=boot.profile)
     data, given = memoryview(boot.program), boot.command_line
+    before: tuple[BootEvent, ...] = ()
+    if boot.loader is not None:
+        found = loaded(boot.loader, boot.program, sections, smbios, algorithms=banks)
+        digests, before, given, smbios = found.image, found.before, found.given, found.smbios
     events = uki_events(data, algorithms=banks, profile=boot.profile, version=boot.stub)
     return Started(
         image=digests,
-        stub=(*events, *stub_events(data, uki, sections, algorithms=banks, given=given, smbios=smbios)),
+        stub=(*before, *events, *stub_events(data, uki, sections, algorithms=banks, given=given, smbios=smbios)),
         load_options=load_options(data, uki, sections, given),
         initrd=handed_initrd(data, uki, sections, banks),
     )

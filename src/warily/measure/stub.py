@@ -64,16 +64,19 @@ def stub_events(
             ingredient="uki",
             digests=digests,
         )
-    else:
-        yield from _smbios_events(uki.stub.major, smbios)
+    if uki.stub is not None:
+        yield from smbios_events(uki.stub.major, smbios)
 
 
-def _smbios_events(version: int, smbios: SmbiosTables | tuple[BootEvent, ...] | None) -> Iterator[BootEvent]:
+def smbios_events(version: int, smbios: SmbiosTables | tuple[BootEvent, ...] | None) -> Iterator[BootEvent]:
+    """What systemd's stub, or its loader before it, measures of SMBIOS tables. `smbios` may be the events of a log."""
     kind, name = EventType.EVENT_TAG, "SMBIOS tables, by the stub"
+    if version <= LOADS_KERNEL_UNTIL:
+        return
     if isinstance(smbios, tuple):
         yield from smbios
     elif version < SMBIOS_SINCE:
-        because = f"whether systemd-stub {version} measures SMBIOS tables is not known; a log tells"
+        because = f"whether systemd {version} measures SMBIOS tables before Linux runs is not known; a log tells"
         yield unknown(SMBIOS_PCR, kind, name, ingredient="smbios", because=because)
     elif smbios is None:
         because = "this stub measures some of QEMU's SMBIOS tables, and they are not given"
@@ -93,17 +96,23 @@ def _smbios_events(version: int, smbios: SmbiosTables | tuple[BootEvent, ...] | 
 
 def load_options(data: bytes | memoryview, uki: Uki, sections: Mapping[str, SectionHeader], given: str) -> bytes | None:
     """The load options that Linux gets: the line given, or else the one of the image. None where it is not modelled."""
-    text = given
-    if not text and ".cmdline" in sections:
-        try:
-            text = bytes(sections[".cmdline"].loaded(data)).split(b"\0")[0].decode("utf-8")
-        except UnicodeDecodeError:
-            return None
-    text = mangled(text)
+    text = mangled(given) if given else line_of(data, sections)
+    if text is None:
+        return None
     adds_console = uki.stub is None or uki.stub.major > LOADS_KERNEL_UNTIL
     if not text or (adds_console and CONSOLE not in text) or text.startswith(" "):
         return None
     return f"{text}\0".encode("utf-16-le")
+
+
+def line_of(data: bytes | memoryview, sections: Mapping[str, SectionHeader]) -> str | None:
+    """The command line in the image, as the stub hands it on; empty without one, None where it is not text."""
+    if ".cmdline" not in sections:
+        return ""
+    try:
+        return mangled(bytes(sections[".cmdline"].loaded(data)).split(b"\0")[0].decode("utf-8"))
+    except UnicodeDecodeError:
+        return None
 
 
 def mangled(line: str) -> str:

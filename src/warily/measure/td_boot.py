@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from warily.core.acpi_blobs import AcpiBlobs
+from warily.core.boot_devices import BootDevices
 from warily.errors import FormatError, UsageError
 from warily.formats._record import record
 from warily.formats.linux_kernel import MIN_SIZE, SetupHeader
 from warily.formats.pe import PeImage
 from warily.formats.smbios import SmbiosTables
-from warily.formats.tcg_log import EventType
 from warily.formats.tdvf import SectionType, Tdvf
 from warily.formats.uefi_varstore import VariableStore
 from warily.formats.uki import Uki
@@ -30,9 +30,10 @@ from warily.measure.boot import (
     fw_cfg_of,
     smbios_of,
     stub_smbios_of,
-    unknown,
 )
 from warily.measure.boot.layout import Route
+from warily.measure.boot.options import disk_variables
+from warily.measure.boot_loader import loaded
 from warily.measure.qemu_kernel import patched_kernel
 from warily.measure.stub import handed_initrd, load_options, stub_events
 from warily.measure.td_memory import qemu_td_hob
@@ -41,7 +42,7 @@ from warily.measure.uki import uki_events
 ALGORITHM: Final = "sha384"
 MEASURED_SINCE: Final = (6, 9)
 # QEMU offers this option ROM, which boots kernels on a BIOS, with boot index 0 (hw/i386/x86-common.c).
-KERNEL_BOOT_ORDER: Final = b"/rom@genroms/linuxboot_dma.bin\0"
+KERNEL_BOOT_ORDER: Final = b"/rom@genroms/linuxboot_dma.bin"
 NO_MENU: Final = bytes(2)
 
 
@@ -52,8 +53,10 @@ class TdxLaunch:
     `variables` replaces the variable store of the firmware. `qemu` is the version, major and minor. `acpi` and
     `smbios` are QEMU's tables for this very machine. `route` says whether QEMU gets the kernel (`kernel`) or firmware
     finds a unified kernel image on a disk (`disk`), with `partitions` as `BootInputs` has them. `layout` names the
-    event layout where the firmware does not show it. `log` are the events of a boot of such a machine, from which
-    comes what is not given: tables, and the boot variables of disks.
+    event layout where the firmware does not show it. `file_system` says whether the disk has a file system in place of
+    partitions, `devices` what else the machine has, `items` what small files QEMU offers to firmware; `loader` is
+    systemd-boot, where it is on the disk and starts the image. `log` are the events of a boot of such a machine, from
+    which comes what is not given: tables, and the boot variables of disks.
     """
 
     firmware: bytes
@@ -68,6 +71,10 @@ class TdxLaunch:
     smbios: SmbiosTables | None = None
     route: Route = "kernel"
     partitions: bytes | None = None
+    file_system: bool | None = None
+    devices: BootDevices | None = None
+    items: Mapping[str, bytes] | None = None
+    loader: bytes | None = None
     layout: str | None = None
     log: tuple[BootEvent, ...] = ()
 
@@ -93,6 +100,8 @@ def check_launch(launch: TdxLaunch) -> None:
         raise UsageError("a unified kernel image has its initrd inside", hint="leave --initrd out")
     if launch.route == "disk" and (launch.initrd is not None or launch.command_line is not None):
         raise UsageError("a program on a disk gets neither an initrd nor a command line from QEMU")
+    if launch.loader is not None and launch.route != "disk":
+        raise UsageError("a boot loader is on a disk", hint="add --disk")
     if 0 in (launch.command_line or b""):
         raise UsageError("the command line holds a NUL byte; QEMU would end it there")
 
@@ -141,7 +150,9 @@ class TdBoot:
     def inputs(self, variant: Variant) -> BootInputs:
         """The inputs of the boot model. Raises `FormatError` and `UsageError`."""
         launch = self._launch
-        items = {"BootMenu": NO_MENU} | ({"bootorder": KERNEL_BOOT_ORDER} if launch.route == "kernel" else {})
+        items = {"BootMenu": NO_MENU} | dict(launch.items or {})
+        if launch.route == "kernel":
+            items["bootorder"] = KERNEL_BOOT_ORDER + b"\n" * ("bootorder" in items) + items.get("bootorder", b"\0")
         return BootInputs(
             facts=self._facts,
             td_hob=self._td_hob,
@@ -150,7 +161,7 @@ class TdBoot:
             fw_cfg=fw_cfg_of(launch.log) or items,
             acpi=launch.acpi or acpi_of(launch.log),
             smbios=launch.smbios or smbios_of(launch.log),
-            boot_variables=self._boot_variables(),
+            boot_variables=self._boot_variables(variant.layout),
             partitions=launch.partitions,
             image=self._image(patched=variant.patched and launch.route == "kernel"),
             image_because=self._image_because,
@@ -160,16 +171,17 @@ class TdBoot:
             failed_exits=variant.failed_exits,
         )
 
-    def _boot_variables(self) -> tuple[BootEvent, ...] | None:
-        """Those of the log; of a disk, which firmware gives options of its own, only the log tells."""
-        if (found := boot_variables_of(self._launch.log)) or self._launch.route == "kernel":
+    def _boot_variables(self, layout: BootLayout) -> tuple[BootEvent, ...] | None:
+        """Those of the log, or those that firmware makes of a machine with a disk."""
+        launch = self._launch
+        if (found := boot_variables_of(launch.log)) or launch.route == "kernel":
             return found
-        because = "firmware makes options of the disks it finds; a log of such a machine tells"
-        return (unknown(1, EventType.EFI_VARIABLE_BOOT, "boot options", ingredient="disk", because=because),)
+        store, disk = self._variables, launch.file_system
+        return disk_variables(self._facts, layout, store, launch.devices, file_system=disk)
 
     def _image(self, *, patched: bool) -> Mapping[str, bytes] | None:
         """The digest of the program as firmware gets it."""
-        program = self._launch.kernel
+        program = self._launch.loader or self._launch.kernel
         if program is None or self._image_because:
             return None
         if patched not in self._images:
@@ -190,8 +202,12 @@ class TdBoot:
             return ()
         smbios = self._launch.smbios or stub_smbios_of(self._launch.log)
         sections, given = uki.measured(), _text(self._given)
+        before: tuple[BootEvent, ...] = ()
+        if self._launch.loader is not None:
+            found = loaded(self._launch.loader, kernel, sections, smbios, algorithms=(ALGORITHM,))
+            before, given, smbios = found.before, found.given, found.smbios
         own = stub_events(kernel, uki, sections, algorithms=(ALGORITHM,), given=given, smbios=smbios)
-        return (*uki_events(kernel, algorithms=(ALGORITHM,)), *own)
+        return (*before, *uki_events(kernel, algorithms=(ALGORITHM,)), *own)
 
     def _load_options(self, variant: Variant) -> bytes | None:
         """What Linux gets as its command line, in UTF-16 with a NUL; empty where it measures none."""

@@ -33,7 +33,11 @@ _LETTER: Final = re.compile(rb"[\x20-\x7e]\x00")
 
 @record
 class BootLayout:
-    """One layout. `fw_cfg` are the items of QEMU that count: name and the size they must have (0: any)."""
+    """One layout. `fw_cfg` are the items of QEMU that count: name and the size they must have (0: any).
+
+    `option_volume` is the GUID of the volume that holds the programs of firmware's own boot options, and
+    `shell_attributes` are those of its shell among them, None where nobody saw.
+    """
 
     name: str
     dated: str
@@ -43,6 +47,8 @@ class BootLayout:
     initrd_word: str
     fw_cfg: tuple[tuple[str, int], ...]
     boot_options: tuple[LoadOption, ...]
+    option_volume: str
+    shell_attributes: int | None
     routes: Mapping[tuple[str, str], tuple[str, ...]]
 
     def steps(self, platform: Platform, route: Route) -> tuple[str, ...]:
@@ -160,6 +166,8 @@ def _read(text: str) -> BootLayout:
             )
             for entry in table["boot_options"]
         ),
+        option_volume=volume,
+        shell_attributes=table.get("shell_attributes"),
         routes={
             (platform, route): tuple(table[platform][route])
             for platform in ("tdx", "tpm")
