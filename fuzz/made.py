@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from tests import forge_nvidia, forge_tpm, igvm_files, ovmf_images, tdx_images, uki_images
+from tests import forge_nvidia, forge_tpm, igvm_files, ovmf_images, signed_programs, tdx_images, uki_images
 from tests.acpi_tables import table
 from tests.esp_images import SYSTEM_PARTITION, gpt
 from tests.posture.examples import STATE
@@ -90,6 +90,25 @@ def module() -> bytes:
         section_names=2,
     )
     return header.pack() + info + names + b"".join(section.pack() for section in sections)
+
+
+def _signer() -> signed_programs.Pair:
+    return signed_programs.authority("a", key=signed_programs.fixed_key())
+
+
+def database() -> bytes:
+    """A db with a certificate and digests."""
+    return signed_programs.certificates(_signer()[0]) + signed_programs.digests(bytes(32), bytes(range(32)))
+
+
+def signed_program() -> bytes:
+    """A program with a signature."""
+    return signed_programs.sign(uki_images.minimal_stub(), _signer())
+
+
+def program_signature() -> bytes:
+    """The signature alone."""
+    return signed_programs.message(bytes(32), _signer())
 
 
 def disk() -> bytes:

@@ -88,7 +88,9 @@ from warily.formats import (
     pe,
     pem,
     sev_hashes,
+    signature_list,
     signed_note,
+    signed_program,
     smbios,
     snp_certs,
     snp_guest_message,
@@ -264,6 +266,11 @@ TARGETS: Final[dict[str, Target]] = {
     ),
     "sniffers": Target(sniffers, (files("evidence/*/*/*"),)),
     "smbios.SmbiosTables.decode": Target(smbios.SmbiosTables.decode, (literal(SYSTEM + END),)),
+    "signature_list.read_signatures": Target(signature_list.read_signatures, (written(made.database),)),
+    "signed_program.SignedProgram.decode": Target(
+        signed_program.SignedProgram.decode, (written(made.program_signature),)
+    ),
+    "signed_program.read_signed": Target(signed_program.read_signed, (written(made.signed_program),)),
     "snp_certs.decode_table": Target(snp_certs.decode_table, (written(made.certificate_table),)),
     "snp_guest_message.ReportAnswer.decode": Target(
         snp_guest_message.ReportAnswer.decode, (written(made.report_answer),)

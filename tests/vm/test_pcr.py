@@ -154,15 +154,10 @@ def test_a_kernel_on_firmware_that_measures_smbios_tables(kernel: Path, vectors:
     check(found, SHAPES[1], kernel.read_bytes(), firmware=NEW, words=words, initrd=initrd, command_line=LINE)
 
 
-@pytest.mark.parametrize(("loader", "index"), [(False, ""), (True, ",bootindex=1"), (True, "")])
+@pytest.mark.parametrize(("loader", "index"), [("", ""), ("systemd-boot", ",bootindex=1"), ("systemd-boot", "")])
 @pytest.mark.parametrize("firmware", [INSTALLED, NEW], ids=["installed", "new"])
 def test_a_disk_with_a_system_partition(
-    firmware: Firmware,
-    loader: bool,
-    index: str,
-    kernel: Path,
-    vectors: Path,
-    tmp_path: Path,  # a case
+    firmware: Firmware, loader: str, index: str, kernel: Path, vectors: Path, tmp_path: Path
 ) -> None:
     """The image as the program that firmware looks for, and systemd-boot in its place, with and without an order."""
     assert NEW.code.is_relative_to(vectors)

@@ -42,8 +42,12 @@ def loaded(
     smbios: SmbiosTables | tuple[BootEvent, ...] | None,
     *,
     algorithms: Sequence[str],
+    authority: tuple[BootEvent, ...] = (),
 ) -> Loaded:
-    """A start of the image `program` by `loader`. Raises `FormatError`, and `UsageError` for another loader."""
+    """A start of the image `program` by `loader`; `authority` vouches for the image.
+
+    Raises `FormatError`, and `UsageError` for another loader.
+    """
     version = _version(loader)
     line = line_of(program, sections) if version < PASSES_NONE_SINCE else ""
     digests = {algorithm: authenticode(program, algorithm) for algorithm in algorithms}
@@ -51,7 +55,7 @@ def loaded(
     image = known(IMAGE_PCR, kind, "the image that the loader starts", ingredient="uki", digests=digests)
     return Loaded(
         image={algorithm: authenticode(loader, algorithm) for algorithm in algorithms},
-        before=(*smbios_events(version, smbios), image, *_passed(version, line)),
+        before=(*smbios_events(version, smbios), *authority, image, *_passed(version, line)),
         given=line or "",
         smbios=smbios if version <= LOADS_KERNEL_UNTIL else (),
     )

@@ -40,6 +40,7 @@ from warily.measure.boot_loader import loaded
 from warily.measure.firmware_pcr import firmware_events
 from warily.measure.platform_info import MachineShape
 from warily.measure.qemu_kernel import UNPATCHED_SINCE, patched_kernel
+from warily.measure.secure_boot import authorities
 from warily.measure.stub import handed_initrd, load_options, stub_events
 from warily.measure.uki import PCR, phase_events, uki_events
 
@@ -149,13 +150,17 @@ def boot_events(boot: PcrBoot, banks: Sequence[str]) -> tuple[BootEvent, ...]:
         msg = f"which events this firmware logs is not known; layouts that fit: {names}"
         raise UsageError(msg, hint="name one: --layout NAME")
     layout = facts.layouts[0]
-    started = _program(boot, layout, banks, boot.smbios or stub_smbios_of(logged))
+    store = _store(boot)
+    vouchers = authorities(facts, store, [boot.loader, boot.program] if boot.loader else [_as_started(boot)])
+    second = vouchers[1] if vouchers and boot.loader else ()
+    started = _program(boot, layout, banks, boot.smbios or stub_smbios_of(logged), second)
     inputs = BootInputs(
         facts=facts,
         firmware_events=firmware_events(
             boot.firmware, version=boot.firmware_version, shape=_shape(boot), writes=layout.name == WRITES_PEI_VOLUME
         ),
-        variables=_store(boot),
+        variables=store,
+        authority=vouchers[0] if vouchers else None,
         acpi=boot.acpi or _acpi_of(logged),
         smbios=boot.smbios or smbios_of(logged),
         boot_variables=boot_variables_of(logged) or _disk_variables(boot, facts, layout),
@@ -196,7 +201,11 @@ def _store(boot: PcrBoot) -> VariableStore | None:
 
 
 def _program(
-    boot: PcrBoot, layout: BootLayout, banks: Sequence[str], smbios: SmbiosTables | tuple[BootEvent, ...] | None
+    boot: PcrBoot,
+    layout: BootLayout,
+    banks: Sequence[str],
+    smbios: SmbiosTables | tuple[BootEvent, ...] | None,
+    authority: tuple[BootEvent, ...],
 ) -> Started:
     """What the program decides: its digest as firmware sees it, and what stub and Linux get."""
     image = _as_started(boot)
@@ -215,7 +224,7 @@ def _program(
     data, given = memoryview(boot.program), boot.command_line
     before: tuple[BootEvent, ...] = ()
     if boot.loader is not None:
-        found = loaded(boot.loader, boot.program, sections, smbios, algorithms=banks)
+        found = loaded(boot.loader, boot.program, sections, smbios, algorithms=banks, authority=authority)
         digests, before, given, smbios = found.image, found.before, found.given, found.smbios
     events = uki_events(data, algorithms=banks, profile=boot.profile, version=boot.stub)
     return Started(

@@ -35,6 +35,7 @@ from warily.measure.boot.layout import Route
 from warily.measure.boot.options import disk_variables
 from warily.measure.boot_loader import loaded
 from warily.measure.qemu_kernel import patched_kernel
+from warily.measure.secure_boot import authorities
 from warily.measure.stub import handed_initrd, load_options, stub_events
 from warily.measure.td_memory import qemu_td_hob
 from warily.measure.uki import uki_events
@@ -149,7 +150,7 @@ class TdBoot:
 
     def inputs(self, variant: Variant) -> BootInputs:
         """The inputs of the boot model. Raises `FormatError` and `UsageError`."""
-        launch = self._launch
+        launch, patched = self._launch, variant.patched and self._launch.route == "kernel"
         items = {"BootMenu": NO_MENU} | dict(launch.items or {})
         if launch.route == "kernel":
             items["bootorder"] = KERNEL_BOOT_ORDER + b"\n" * ("bootorder" in items) + items.get("bootorder", b"\0")
@@ -163,7 +164,8 @@ class TdBoot:
             smbios=launch.smbios or smbios_of(launch.log),
             boot_variables=self._boot_variables(variant.layout),
             partitions=launch.partitions,
-            image=self._image(patched=variant.patched and launch.route == "kernel"),
+            authority=vouchers[0] if (vouchers := self._authorities(patched=patched)) else None,
+            image=self._image(patched=patched),
             image_because=self._image_because,
             stub=self._stub,
             load_options=self._load_options(variant),
@@ -185,15 +187,22 @@ class TdBoot:
         if program is None or self._image_because:
             return None
         if patched not in self._images:
-            if patched:
-                program = patched_kernel(
-                    program,
-                    initrd_size=len(self._launch.initrd or b""),
-                    memory=self._launch.memory,
-                    command_line=self._launch.command_line or b"",
-                )
-            self._images[patched] = {ALGORITHM: authenticode(program, ALGORITHM)}
+            started = self._patched(program) if patched else program
+            self._images[patched] = {ALGORITHM: authenticode(started, ALGORITHM)}
         return self._images[patched]
+
+    def _patched(self, kernel: bytes) -> bytes:
+        launch = self._launch
+        size, line = len(launch.initrd or b""), launch.command_line or b""
+        return patched_kernel(kernel, initrd_size=size, memory=launch.memory, command_line=line)
+
+    def _authorities(self, *, patched: bool) -> tuple[tuple[BootEvent, ...], ...] | None:
+        """Who vouches for the programs that firmware loads, where that is asked for and can be told."""
+        launch = self._launch
+        if launch.kernel is None or self._image_because:
+            return None
+        programs = [launch.kernel if not patched else self._patched(launch.kernel)]
+        return authorities(self._facts, self._variables, [launch.loader, *programs] if launch.loader else programs)
 
     def _stub_events(self) -> tuple[BootEvent, ...]:
         """What the stub of a unified kernel image logs before Linux runs."""
@@ -204,7 +213,8 @@ class TdBoot:
         sections, given = uki.measured(), _text(self._given)
         before: tuple[BootEvent, ...] = ()
         if self._launch.loader is not None:
-            found = loaded(self._launch.loader, kernel, sections, smbios, algorithms=(ALGORITHM,))
+            second = vouchers[1] if (vouchers := self._authorities(patched=False)) else ()
+            found = loaded(self._launch.loader, kernel, sections, smbios, algorithms=(ALGORITHM,), authority=second)
             before, given, smbios = found.before, found.given, found.smbios
         own = stub_events(kernel, uki, sections, algorithms=(ALGORITHM,), given=given, smbios=smbios)
         return (*before, *uki_events(kernel, algorithms=(ALGORITHM,)), *own)
