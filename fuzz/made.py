@@ -19,6 +19,7 @@ from warily.errors import FormatError
 from warily.formats import cbor, cmw, cpio, nvidia_report, pem, sev_hashes, snp_certs, spdm_transcript, td_hob
 from warily.formats._json import canonical
 from warily.formats.acpi_pin import CHECKSUM, AcpiPin, PinnedBlob, PinnedTable, zero
+from warily.formats.attack_run import AttackRow, AttackRun
 from warily.formats.collateral_bundle import BundleItem, CollateralBundle
 from warily.formats.dm_integrity import Superblock
 from warily.formats.elf import FileHeader, SectionHeader
@@ -45,6 +46,12 @@ def acpi_pin() -> bytes:
     )
     blob = PinnedBlob(name="etc/acpi/rsdp", size=20, sha256="1" * 64, sha384="2" * 96)
     return AcpiPin(qemu="7.2.22", arguments=("-machine", "q35"), blobs=(blob,), tables=(pinned,)).encode()
+
+
+def attack_run() -> bytes:
+    """A run of one attack."""
+    row = AttackRow(id="a.b", component="memory", control="succeeded", verdict="refused", evidence="it held")
+    return AttackRun(image="x", launch_digest=bytes(48), at="2026-12-01T00:00:00Z", attacks=(row,)).encode()
 
 
 def collection() -> bytes:

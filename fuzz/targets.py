@@ -53,6 +53,7 @@ from warily.formats import (
     acpi_pin,
     acpi_table,
     acpidump,
+    attack_run,
     cbor,
     collateral_bundle,
     comid,
@@ -78,6 +79,7 @@ from warily.formats import (
     keylime_policy,
     linux_kernel,
     load_option,
+    lz4_block,
     nitro,
     nvidia_evidence,
     nvidia_report,
@@ -165,6 +167,7 @@ TARGETS: Final[dict[str, Target]] = {
         lambda data: list(acpidump.tables(data)), (literal("DSDT @ 0x0\n  0000: 44 53 44 54\n"),)
     ),
     "aml.decode.decode": Target(aml_set, (_BYTECODE,)),
+    "attack_run.AttackRun.decode": Target(attack_run.AttackRun.decode, (written(made.attack_run),)),
     "cbor.decode": Target(
         lambda data: cbor.decode(data, what="CBOR", limit=ALL), (files("measure/refvalues/*/*.cbor"),)
     ),
@@ -237,6 +240,9 @@ TARGETS: Final[dict[str, Target]] = {
         load_option.LoadOption.decode, (literal(b"\1\0\0\0\4\0U\0K\0I\0\0\0\x7f\xff\4\0"),)
     ),
     "lz4_block.decompress": Target(lz4, (literal(b"\x10\0\x5fabcde\1\0\x40"),)),
+    "lz4_block.decompress_whole": Target(
+        lambda data: lz4_block.decompress_whole(data, 1 << 16), (literal(b"\x5fabcde\1\0\x40\x10f"),)
+    ),
     "nitro.NitroDocument.decode": Target(
         nitro.NitroDocument.decode, (mapped(nitro_payload, "evidence/nitro/*/*.bin"),)
     ),

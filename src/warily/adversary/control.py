@@ -18,7 +18,7 @@ from warily.launch.runner import Machine
 UP_WITHIN: Final = 300.0
 SHELL_WITHIN: Final = 30.0
 CREDENTIAL: Final = "type=11,value=io.systemd.credential:"
-NAME_SERVER: Final = "10.0.2.66"  # the address that the host's network gives out
+SEARCHED: Final = "host.example"  # the domain in which the host's network has names looked for
 LOGIN: Final = (
     *("-smbios", f"{CREDENTIAL}agetty.autologin=root"),
     *("-smbios", f"{CREDENTIAL}login.noauth=yes"),
@@ -53,7 +53,7 @@ class Control:
             *("-mon", "chardev=monitor,mode=control"),
             *(
                 "-netdev",
-                f"user,id=net0,restrict=on,dns={NAME_SERVER}",
+                f"user,id=net0,restrict=on,domainname={SEARCHED}",
                 "-device",
                 "virtio-net-pci,netdev=net0,romfile=",
             ),

@@ -32,13 +32,14 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 2
 TOLD: Final = 100  # characters of the evidence, in a progress line
+END_WITHIN: Final = 60.0
 QUIET: Final = 8.0  # seconds after the image is up, for attacks that wait for their moment
 FOLDER: Final = "attack"
 
 
 @dataclass(slots=True, kw_only=True)
 class Lab:
-    """What attacks that run alone work with: the control, and a machine of the image that has lived.
+    """What attacks that run alone work with: the control, and a machine of the image that lived and ended in order.
 
     `folder` is the laboratory's own, gone afterwards. Several attacks use one laboratory at the same time.
     """
@@ -88,11 +89,11 @@ class Lab:
                 fate = "meanwhile the machine was attested, got its keys, and its workload answered"
             except (HostError, Rejected) as error:
                 fate = boot.refusal or str(error)
-            self.has_lived = self.has_lived or (facts is not None and stage is self.stage)
             yield ImageTarget(folder=Path(folder), machine=boot.machine, terminal=boot.terminal, facts=facts, fate=fate)
             if boot.machine.running:
                 operator.post(f"/v1/operator/vms/{name.hex()}/end")
-                boot.machine.wait(30.0)
+                ended = boot.machine.wait(END_WITHIN) is not None
+                self.has_lived = self.has_lived or (ended and facts is not None and stage is self.stage)
 
 
 @contextmanager

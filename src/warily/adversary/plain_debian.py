@@ -28,7 +28,7 @@ CPUS: Final = 2
 MEMORY: Final = 1 << 30
 IMAGE: Final = "image"
 MADE_FROM: Final = "made-from"
-RECIPE: Final = "4"  # counted up when this file makes another disk of the same packages
+RECIPE: Final = "5"  # counted up when this file makes another disk of the same packages
 
 # Debian's own cloud image has these, and the guest agent is what most clouds add.
 PACKAGES: Final = (
@@ -63,6 +63,7 @@ network:
     all-en:
       match: {{name: en*}}
       dhcp4: true
+      dhcp4-overrides: {{use-domains: true}}
       dhcp6: true
 END
 chmod 600 etc/netplan/90-default.yaml

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from warily.adversary.attack import Attack, Seen, Together, refused, succeeded
-from warily.adversary.control import NAME_SERVER
+from warily.adversary.control import SEARCHED
 from warily.adversary.targets import ControlTarget, ImageTarget, Target, settle
 from warily.formats import pcap
 
@@ -73,10 +73,10 @@ def told(found: Counter[str]) -> str:
 
 def dhcp_on_control(target: ControlTarget) -> Seen:
     """Whether Debian configured itself from what the network said."""
-    said = target.run(f"grep -w {NAME_SERVER} /run/systemd/resolve/resolv.conf")
-    if NAME_SERVER not in said:
-        return refused("it asks no name server of the host's")
-    return succeeded(f"it resolves names by the host's `{said}`; packets it sent: {told(kinds(target))}")
+    said = target.run("grep ^search /run/systemd/resolve/resolv.conf; ip -4 -o address show scope global dynamic")
+    if SEARCHED not in said:
+        return refused(f"it looks for names in no domain of the host's: {said}")
+    return succeeded(f"it says `{said}`; packets it sent: {told(kinds(target))}")
 
 
 def dhcp_on_image(target: ImageTarget) -> Seen:
@@ -152,7 +152,7 @@ def router_on_image(target: ImageTarget) -> Seen:
 ATTACKS: Final[tuple[Attack, ...]] = (
     Attack(
         id="network.dhcp",
-        title="The host's network tells the machine its address, routes and name servers",
+        title="The host's network tells the machine its address and where to look for names",
         component="network",
         catalogue=("G04",),
         how=Together(arguments=recording, control=dhcp_on_control, image=dhcp_on_image),
