@@ -1,6 +1,7 @@
 """Kernels, unified kernel images, and files within compressed files: each says what it has."""
 
 import gzip
+import hashlib
 import lzma
 import subprocess
 import tarfile
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tests.audit.test_sources import CONFIG, audit, initrd, states
+from tests.audit.test_sources import CONFIG, as_disk, as_erofs, as_ext4, as_squashfs, audit, initrd, states
 from tests.uki_images import assemble, minimal_stub
 from warily.audit import kernels
 
@@ -136,6 +137,22 @@ def test_the_root_is_found_among_partitions(capsys: pytest.CaptureFixture[str], 
     _, answer = audit(capsys, path)
     assert answer["kinds"] == ["root file system (disk)"]
     assert states(answer)["root.machine-id"] == "open"
+
+
+@pytest.mark.parametrize("make", [as_erofs, as_squashfs, as_ext4, as_disk])
+def test_a_part_of_an_image_is_malformed_and_not_clean(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, make: Callable[[Path, Path], Path]
+) -> None:
+    tree = tmp_path / "tree"
+    (tree / "usr/sbin").mkdir(parents=True)
+    (tree / "usr/sbin/sshd").write_bytes(hashlib.shake_256(b"").digest(1 << 20))
+    (tree / "etc").mkdir()
+    (tree / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
+    whole = make(tree, tmp_path / "image")
+    assert audit(capsys, whole)[0] == 10
+    part = tmp_path / "part"
+    part.write_bytes(whole.read_bytes()[: whole.stat().st_size // 8])
+    assert audit(capsys, part)[0] == 3
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,8 @@ class Lab:
                     if target.facts is None:
                         message = f"the image does not come up: {target.fate}"
                         raise HostError(message)
+                if not self.has_lived:
+                    raise HostError("the image does not end when its broker says so")
         return self.stage
 
     def changed_control(self) -> Mapping[str, Seen]:

@@ -1,14 +1,15 @@
 """Disk images and file systems, unpacked by the tools that made them, and archives read in place."""
 
+import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from warily.audit.facts import Tree
 from warily.audit.trees import Archive, Folder
-from warily.errors import FormatError
+from warily.errors import FormatError, HostError
 from warily.formats.initramfs import KEPT, MAX_ENTRIES, Member
 from warily.host.run import find, run
 
@@ -46,6 +47,8 @@ OTHERS: Final = (
     (4086, b"SWAPSPACE2", "swap"),
 )
 _TIMEOUT: Final = 600.0
+# What debugfs says beside its version; that somebody who is not root may not set owners is no complaint.
+_COMPLAINT: Final = re.compile(r"(?!debugfs [0-9]|.* while changing ).*\S")
 
 
 def kind_of(head: bytes) -> str:
@@ -70,11 +73,15 @@ def unpacked(path: Path, kind: str, work: Path) -> Tree:
     if kind in CONVERTED:
         raw = work / "disk.raw"
         program = find("qemu-img", package="qemu-utils")
-        run([program, "convert", "-f", CONVERTED[kind], "-O", "raw", path, raw], timeout=_TIMEOUT)
+        _read_by([program, "convert", "-f", CONVERTED[kind], "-O", "raw", path, raw])
         kind, path = _kind_in(raw), raw
     if kind == "disk":
         return _root_of(path, work)
-    return Folder(_extracted(path, kind, 0, work / "tree"))
+    tree = _extracted(path, kind, 0, work / "tree")
+    if not _is_root(tree):
+        msg = f"{kind}: a file system without /usr and /etc"
+        raise FormatError(msg)
+    return Folder(tree)
 
 
 def _root_of(path: Path, work: Path) -> Tree:
@@ -89,11 +96,27 @@ def _root_of(path: Path, work: Path) -> Tree:
             seen.append(not_read(head) or kind or "unknown")
             continue
         tree = _extracted(path, kind, part.start, work / f"tree{number}", size=part.size)
-        if any((tree / name).is_dir() for name in ("usr", "etc")):
+        if _is_root(tree):
             return Folder(tree)
         seen.append(f"{kind} without /usr")
     msg = f"a disk image without a root file system that is read here; its partitions: {', '.join(seen) or 'none'}"
     raise FormatError(msg, hint="mount what is in it read-only, and name the folder")
+
+
+def _is_root(tree: Path) -> bool:
+    return any((tree / name).is_dir() for name in ("usr", "etc"))
+
+
+def _read_by(command: Sequence[str | Path], *, silent: bool = False) -> None:
+    """A program read the whole of an image. Raises `FormatError` where it could not; `silent` ones say only that."""
+    try:
+        said = run(command, timeout=_TIMEOUT, with_complaints=True).decode("utf-8", "replace")
+    except HostError as error:
+        raise FormatError(str(error), hint=error.hint) from None
+    complaints = [line for line in said.splitlines() if _COMPLAINT.match(line)]
+    if silent and complaints:
+        msg = f"{Path(command[0]).name} could not read all of it: {complaints[0].strip()}"
+        raise FormatError(msg)
 
 
 def _extracted(path: Path, kind: str, offset: int, tree: Path, *, size: int = 0) -> Path:
@@ -101,16 +124,16 @@ def _extracted(path: Path, kind: str, offset: int, tree: Path, *, size: int = 0)
     if kind == "ext4":
         tree.mkdir()
         where = f"{path}?offset={offset}" if offset else str(path)
-        run([find("debugfs", package="e2fsprogs"), "-R", f"rdump / {tree}", where], timeout=_TIMEOUT)
+        _read_by([find("debugfs", package="e2fsprogs"), "-R", f"rdump / {tree}", where], silent=True)
         return tree
     if offset:
         path = _cut_out(path, offset, size, tree.with_suffix(".part"))
     if kind == "EROFS":
         tree.mkdir()
-        run([find("fsck.erofs", package="erofs-utils"), f"--extract={tree}", "--overwrite", path], timeout=_TIMEOUT)
+        _read_by([find("fsck.erofs", package="erofs-utils"), f"--extract={tree}", "--overwrite", path])
     elif kind == "squashfs":
         program = find("unsquashfs", package="squashfs-tools")
-        run([program, "-no-progress", "-no-xattrs", "-ignore-errors", "-dest", tree, path], timeout=_TIMEOUT)
+        _read_by([program, "-no-progress", "-no-xattrs", "-ignore-errors", "-dest", tree, path])
     else:
         raise FormatError("a disk image without a file system that is known here")
     return tree

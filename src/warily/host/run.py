@@ -31,8 +31,9 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     timeout: float | None = None,
+    with_complaints: bool = False,
 ) -> bytes:
-    """What `command` prints on standard output, once it has succeeded.
+    """What `command` prints on standard output, once it has succeeded; on standard error too, where that is asked for.
 
     Raises `HostError` with the exact command and the end of its standard error otherwise.
     No secret belongs in `command`.
@@ -40,7 +41,14 @@ def run(
     words = [str(word) for word in command]
     try:
         done = subprocess.run(  # noqa: S603  # an argument vector, never a shell
-            words, input=stdin, capture_output=True, check=False, env=env, cwd=cwd, timeout=timeout
+            words,
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if with_complaints else subprocess.PIPE,
+            check=False,
+            env=env,
+            cwd=cwd,
+            timeout=timeout,
         )
     except FileNotFoundError:
         msg = f"{words[0]} is not installed"
@@ -49,7 +57,7 @@ def run(
         msg = f"{shlex.join(words)} took over {timeout:.0f} s"
         raise HostError(msg) from None
     if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace")[-TAIL:].strip()
+        said = (done.stderr or done.stdout).decode("utf-8", "replace")[-TAIL:].strip()
         msg = f"{shlex.join(words)} ended with status {done.returncode}"
         raise HostError(msg, hint=said or None)
     return done.stdout
