@@ -49,6 +49,11 @@ def test_every_row_of_the_catalogue_is_mounted_or_says_why_not() -> None:
     assert {row.component for row in catalogue()} <= COMPONENTS
 
 
+def test_the_attack_that_ends_a_machine_is_the_last_of_those_that_share_it() -> None:
+    shared = [attack.id for attack in TABLE if isinstance(attack.how, Together)]
+    assert shared[-1] == "processor.interrupt"
+
+
 def test_the_arguments_of_one_boot_do_not_collide(tmp_path: Path) -> None:
     words: list[str] = []
     for attack in TABLE:

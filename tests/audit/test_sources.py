@@ -196,6 +196,17 @@ def test_this_very_machine_can_be_audited(capsys: pytest.CaptureFixture[str]) ->
     assert "running system" in answer["kinds"]
 
 
+@pytest.mark.parametrize(
+    "text", ["CONFIG_ACPI=y\n# CONFIG_PCI is not set\n", "two lines\nof something else\n", '{\n  "json": true\n}\n']
+)
+def test_a_part_of_a_configuration_or_any_other_text_is_no_command_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "text"
+    path.write_text(text)
+    assert audit(capsys, path)[0] == 3
+
+
 @pytest.mark.parametrize(("words", "status"), [(["/nowhere"], 2), ([], 2), (["a=b", "c=d e"], 2)])
 def test_what_is_no_target_is_misuse(capsys: pytest.CaptureFixture[str], words: list[str], status: int) -> None:
     assert audit(capsys, *words)[0] == status

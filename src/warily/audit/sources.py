@@ -89,12 +89,13 @@ def _file(found: Facts, path: Path, work: Path) -> Facts:
     inner = packed.peek(data, packing) if packing else head
     if packing and disks.kind_of(inner):
         return _file(found, _unpacked(data, packing, work), work)
-    if kernel_config.looks_like(inner):
-        return _config(found, packed.first(data, packing, limit=kernel_config.LIMIT)[0] if packing else data)
     if inner[:6] in initramfs.MAGICS or head[:6] in initramfs.MAGICS:
         return _known(found, "initrd", initrd=Archive(boot_parts.members(data)))
-    if not packing and len(data) <= MAX_WORDS and b"\0" not in data.rstrip(b"\0\n"):
-        return _known(found, "command line", words=tuple(data.rstrip(b"\0\n").decode("utf-8", "replace").split()))
+    if kernel_config.looks_like(inner):
+        return _config(found, packed.first(data, packing, limit=kernel_config.LIMIT)[0] if packing else data)
+    line = data.strip(b"\0\n\r\t ")
+    if not packing and len(line) <= MAX_WORDS and not any(byte in line for byte in b"\0\n"):
+        return _known(found, "command line", words=tuple(line.decode("utf-8", "replace").split()))
     msg = f"{path}: neither a file system, an initrd, a kernel, a kernel configuration nor a command line"
     raise FormatError(msg)
 

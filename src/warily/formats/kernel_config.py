@@ -7,7 +7,7 @@ from warily.errors import FormatError
 
 LIMIT: Final = 8 << 20
 _SET: Final = re.compile(r"CONFIG_([A-Za-z0-9_]+)=(.*)")
-_UNSET: Final = re.compile(r"# CONFIG_([A-Za-z0-9_]+) is not set")
+_LINE: Final = re.compile(r"^(?:CONFIG_[A-Za-z0-9_]+=|# CONFIG_[A-Za-z0-9_]+ is not set)", re.MULTILINE)
 _VERSION: Final = re.compile(r"# Linux/\S+ (\d+(?:\.\d+)+)")
 _ENOUGH: Final = 20
 
@@ -34,14 +34,13 @@ def decode(data: bytes) -> dict[str, str]:
             msg = f"kernel configuration: line {number} sets {symbol} again"
             raise FormatError(msg)
     if len(found) < _ENOUGH:
-        raise FormatError("kernel configuration: too few settings to be one")
+        raise FormatError("kernel configuration: too few settings to be a whole one")
     return found
 
 
 def looks_like(data: bytes) -> bool:
-    """It begins as kernel configurations do, or its first settings are such."""
-    head = data[:65536].decode("utf-8", "replace")
-    return "CONFIG_" in head and (_UNSET.search(head) is not None or head.count("\nCONFIG_") >= _ENOUGH)
+    """One of its first lines sets a symbol, or says that one is not set."""
+    return _LINE.search(data[:65536].decode("utf-8", "replace")) is not None
 
 
 def version(data: bytes) -> str:
