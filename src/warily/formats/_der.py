@@ -29,13 +29,19 @@ class Element(NamedTuple):
 
 
 class DerReader:
-    """Reads the elements of one constructed content, in order. `what` names it in errors, after `above` if given."""
+    """Reads the elements of one constructed content, in order. `what` names it in errors, after `above` if given.
 
-    __slots__ = ("_above", "_at", "_data", "_name")
+    A reader of what is inside another looks at the same bytes, between bounds of its own: nothing is copied.
+    """
 
-    def __init__(self, data: bytes, *, what: str, above: "DerReader | None" = None) -> None:
+    __slots__ = ("_above", "_at", "_data", "_end", "_name")
+
+    def __init__(
+        self, data: bytes, *, what: str, above: "DerReader | None" = None, start: int = 0, end: int | None = None
+    ) -> None:
         self._data = data
-        self._at = 0
+        self._at = start
+        self._end = len(data) if end is None else end
         self._name = what
         self._above = above
 
@@ -47,40 +53,63 @@ class DerReader:
     @property
     def empty(self) -> bool:
         """Whether everything was read."""
-        return self._at == len(self._data)
+        return self._at == self._end
+
+    @property
+    def rest(self) -> bytes:
+        """What was not read yet."""
+        return self._data[self._at : self._end]
 
     def has(self, tag: int) -> bool:
         """Whether the next element has this tag."""
-        return self._at < len(self._data) and self._data[self._at] == tag
+        return self._at < self._end and self._data[self._at] == tag
 
     def take(self, tag: int, field: str) -> Element:
         """The next element, which must have this tag."""
-        if self._at >= len(self._data) or self._data[self._at] != tag:
-            msg = f"{self._what}: {field} is missing or of another type"
-            raise FormatError(msg)
-        return self.any(field)
+        at = self._at
+        start = self._pass(tag, field)
+        return Element(tag, self._data[start : self._at], self._data[at : self._at])
+
+    def content(self, tag: int, field: str) -> bytes:
+        """The content of the next element, which must have this tag."""
+        start = self._pass(tag, field)
+        return self._data[start : self._at]
+
+    def raw(self, tag: int, field: str) -> bytes:
+        """The whole encoding of the next element, which must have this tag."""
+        at = self._at
+        self._pass(tag, field)
+        return self._data[at : self._at]
 
     def any(self, field: str) -> Element:
         """The next element, whatever its tag."""
-        data, start = self._data, self._at
-        head, length = 2, data[start + 1] if start + 1 < len(data) else 0x80
-        if length >= 0x80 or data[start] & 0x1F == 0x1F:  # not the short form, which most elements have
+        tag = self._data[self._at] if self._at < self._end else 0x1F
+        if tag & 0x1F == 0x1F:
+            self._head(field)
+        return self.take(tag, field)
+
+    def _pass(self, tag: int, field: str) -> int:
+        """Where the content of the next element begins, which must have this tag. The reader then stands behind it."""
+        data, at, end = self._data, self._at, self._end
+        if at >= end or data[at] != tag:
+            msg = f"{self._what}: {field} is missing or of another type"
+            raise FormatError(msg)
+        start, length = at + 2, data[at + 1] if at + 1 < end else 0x80
+        if length >= 0x80:  # not the short form, which most elements have
             head, length = self._head(field)
-        end = start + head + length
-        if end > len(data):
+            start = at + head
+        if start + length > end:
             msg = f"{self._what}: {field} runs over the end"
             raise FormatError(msg)
-        self._at = end
-        return Element(data[start], data[start + head : end], data[start:end])
+        self._at = start + length
+        return start
 
     def _head(self, field: str) -> tuple[int, int]:
         """How long the header of the next element is, and the length it announces."""
-        head = self._data[self._at : self._at + 6]
+        head = self._data[self._at : min(self._at + 6, self._end)]
         if len(head) < 2 or head[0] & 0x1F == 0x1F:
             msg = f"{self._what}: {field}: the header is cut short or has a long tag"
             raise FormatError(msg)
-        if head[1] < 0x80:
-            return 2, head[1]
         count = head[1] & 0x7F
         length = int.from_bytes(head[2 : 2 + count], "big")
         minimal = 1 <= count <= 4 and len(head) >= 2 + count and length >= max(0x80, 1 << (8 * (count - 1)))
@@ -91,18 +120,20 @@ class DerReader:
 
     def inside(self, tag: int, field: str) -> "DerReader":
         """A reader of the next element's content."""
-        return DerReader(self.take(tag, field).content, what=field, above=self)
+        start = self._pass(tag, field)
+        return DerReader(self._data, what=field, above=self, start=start, end=self._at)
 
     def integer(self, field: str, *, limit: int = 64) -> int:
         """The next element as a non-negative INTEGER of at most `limit` content bytes."""
-        content = self.take(INTEGER, field).content
-        if 0 < len(content) <= limit and content[0] < 0x80 and (content[0] or len(content) == 1):  # what most are
-            return int.from_bytes(content, "big")
-        return unsigned(content, what=f"{self._what}: {field}", limit=limit)
+        content = self.content(INTEGER, field)
+        if not is_unsigned(content, limit=limit):
+            msg = f"{self._what}: {field} is not a small non-negative integer"
+            raise FormatError(msg)
+        return int.from_bytes(content, "big")
 
     def oid(self, field: str) -> str:
         """The next element as a dotted OBJECT IDENTIFIER."""
-        content = self.take(OID, field).content
+        content = self.content(OID, field)
         try:
             return _dotted(content)
         except ValueError:
@@ -111,15 +142,20 @@ class DerReader:
 
     def finish(self) -> None:
         """Nothing may follow."""
-        if not self.empty:
-            msg = f"{self._what}: {len(self._data) - self._at} unexpected bytes at the end"
+        if self._at != self._end:
+            msg = f"{self._what}: {self._end - self._at} unexpected bytes at the end"
             raise FormatError(msg)
+
+
+def is_unsigned(content: bytes, *, limit: int) -> bool:
+    """Whether the content of an INTEGER is not negative, minimal, and of at most `limit` bytes."""
+    size = len(content)
+    return 0 < size <= limit and content[0] < 0x80 and (size == 1 or content[0] > 0 or content[1] >= 0x80)
 
 
 def unsigned(content: bytes, *, what: str, limit: int = 64) -> int:
     """The value of a non-negative, minimally encoded INTEGER."""
-    padded = len(content) > 1 and content[0] == 0 and content[1] < 0x80
-    if not content or len(content) > limit or content[0] >= 0x80 or padded:
+    if not is_unsigned(content, limit=limit):
         msg = f"{what} is not a small non-negative integer"
         raise FormatError(msg)
     return int.from_bytes(content, "big")

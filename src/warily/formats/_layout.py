@@ -98,8 +98,11 @@ class Layout:
     PLACES: ClassVar[dict[str, tuple[Place, type]]]
     GAPS: ClassVar[tuple[tuple[int, int], ...]]
     _STRUCT: ClassVar[Struct]
+    _BETWEEN: ClassVar[Struct]
+    _ZEROS: ClassVar[tuple[bytes, ...]]
     _PUT: ClassVar[dict[str, Callable[[Any, Any], None]]]
-    _READERS: ClassVar[tuple[tuple[Callable[[Any, Any], None], Callable[[Any], object] | None], ...]]
+    _PUT_IN_ORDER: ClassVar[tuple[Callable[[Any, Any], None], ...]]
+    _READERS: ClassVar[tuple[tuple[int, Callable[[Any], object]], ...]]
     _CHECK: ClassVar[Callable[[Any], None] | None]
 
     @classmethod
@@ -109,13 +112,19 @@ class Layout:
         if len(blob) != cls.SIZE:
             msg = f"{cls.__name__}: {len(blob)} bytes where {cls.SIZE} are specified"
             raise FormatError(msg)
-        for start, end in cls.GAPS:
-            if blob[start:end] != bytes(end - start):
-                msg = f"{cls.__name__}: reserved bytes {start:#x}..{end - 1:#x} are not zero"
-                raise FormatError(msg)
+        between = cls._BETWEEN.unpack(blob)
+        if between != cls._ZEROS:
+            start, end = next(gap for gap, part in zip(cls.GAPS, between, strict=True) if any(part))
+            msg = f"{cls.__name__}: reserved bytes {start:#x}..{end - 1:#x} are not zero"
+            raise FormatError(msg)
+        parts: Any = cls._STRUCT.unpack(blob)
+        if cls._READERS:
+            parts = list(parts)
+            for at, read in cls._READERS:
+                parts[at] = read(parts[at])
         made = object.__new__(cls)
-        for (put, read), part in zip(cls._READERS, cls._STRUCT.unpack(blob), strict=True):
-            put(made, part if read is None else read(part))
+        for put, part in zip(cls._PUT_IN_ORDER, parts, strict=True):
+            put(made, part)
         if cls._CHECK is not None:
             cls._CHECK(made)
         return made
@@ -148,6 +157,15 @@ def _struct(cls: type[Layout], order: list[str]) -> Struct:
         code = f"{place.width}s" if place.raw or place.order != LITTLE else _CODES[place.width]
         codes.append(f"{place.offset - at}x{code}")
         at = place.end
+    return Struct("".join(codes) + f"{cls.SIZE - at}x")
+
+
+def _between(cls: type[Layout]) -> Struct:
+    """All gaps in order, as bytes."""
+    codes, at = ["<"], 0
+    for start, end in cls.GAPS:
+        codes.append(f"{start - at}x{end - start}s")
+        at = end
     return Struct("".join(codes) + f"{cls.SIZE - at}x")
 
 
@@ -186,7 +204,11 @@ def layout(size: int, *, source: str) -> Callable[[type[_L]], type[_L]]:
         order = sorted(made.PLACES, key=lambda name: made.PLACES[name][0].offset)
         made.GAPS = _gaps(made, order)
         made._STRUCT = _struct(made, order)  # noqa: SLF001  # the class that this declares
-        made._READERS = tuple((made._PUT[name], _reader(made, name)) for name in order)  # noqa: SLF001  # likewise
+        made._BETWEEN = _between(made)  # noqa: SLF001  # likewise
+        made._ZEROS = tuple(bytes(end - start) for start, end in made.GAPS)  # noqa: SLF001  # likewise
+        made._PUT_IN_ORDER = tuple(made._PUT[name] for name in order)  # noqa: SLF001  # likewise
+        readers = ((at, _reader(made, name)) for at, name in enumerate(order))
+        made._READERS = tuple((at, read) for at, read in readers if read is not None)  # noqa: SLF001  # likewise
         found: type[_L] = made
         return found
 

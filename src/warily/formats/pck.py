@@ -5,6 +5,7 @@ Source: Intel SGX PCK Certificate and Certificate Revocation List Profile Specif
 
 from dataclasses import dataclass
 from enum import IntFlag
+from struct import Struct
 from typing import Final, Self
 
 from warily.errors import FormatError
@@ -24,6 +25,9 @@ class PlatformFlag(IntFlag):
     DYNAMIC_PLATFORM = 1 << 0
     CACHED_KEYS = 1 << 1
     SMT_ENABLED = 1 << 2
+
+
+_FLAGS: Final = tuple(map(int, PlatformFlag))  # plain numbers: an enumeration takes microseconds to add up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +52,15 @@ class PckExtensions:
     def decode(cls, value: bytes) -> Self:
         """The content of the extension. Raises `FormatError`; members without a meaning here are passed over."""
         members = _members(_der.only(value, _der.SEQUENCE, what="SGX extensions"), _ARC)
-        levels = _members(_within(members, 2, "TCB"), _ARC + b"\x02")
+        tcb = _within(members, 2, "TCB")
         instance = _octets(members[6], 16, "platform instance ID") if 6 in members else None
+        ppid = _octets(_one(members, 1, "PPID"), 16, "PPID")
+        components, pcesvn, cpusvn = _tcb(tcb)
         return cls(
-            ppid=_octets(_one(members, 1, "PPID"), 16, "PPID"),
-            components=tuple(_number(levels, at, "TCB component", high=255) for at in range(1, COMPONENTS + 1)),
-            pcesvn=_number(levels, 17, "PCESVN", high=0xFFFF),
-            cpusvn=_octets(_one(levels, 18, "CPUSVN"), 16, "CPUSVN"),
+            ppid=ppid,
+            components=components,
+            pcesvn=pcesvn,
+            cpusvn=cpusvn,
             pceid=_octets(_one(members, 3, "PCEID"), 2, "PCEID"),
             fmspc=_octets(_one(members, 4, "FMSPC"), 6, "FMSPC"),
             sgx_type=_sgx_type(_one(members, 5, "SGX type")),
@@ -63,12 +69,35 @@ class PckExtensions:
         )
 
 
+# The TCB as it stands in most certificates: in order, and each number below 128. Every value after its head.
+_USUAL: Final = Struct(f">{'17sB' * (COMPONENTS + 1)}17s16s")
+_HEADS: Final = (
+    *(b"\x30\x10\x06\x0b" + _ARC + bytes((2, at)) + b"\x02\x01" for at in range(1, COMPONENTS + 2)),
+    b"\x30\x1f\x06\x0b" + _ARC + bytes((2, COMPONENTS + 2)) + b"\x04\x10",
+)
+
+
+def _tcb(listed: DerReader) -> tuple[tuple[int, ...], int, bytes]:
+    """The component SVNs, PCESVN and CPUSVN."""
+    if len(listed.rest) == _USUAL.size:
+        parts = _USUAL.unpack(listed.rest)
+        *numbers, cpusvn = parts[1::2]
+        if parts[::2] == _HEADS and max(numbers) < 0x80:
+            return tuple(numbers[:COMPONENTS]), numbers[COMPONENTS], cpusvn
+    levels = _members(listed, _ARC + b"\x02")
+    return (
+        tuple(_number(levels, at, "TCB component", high=255) for at in range(1, COMPONENTS + 1)),
+        _number(levels, 17, "PCESVN", high=0xFFFF),
+        _octets(_one(levels, 18, "CPUSVN"), 16, "CPUSVN"),
+    )
+
+
 def _members(listed: DerReader, arc: bytes) -> dict[int, Element]:
     """The values of a list of (object identifier, value), by the last number of the identifier below `arc`."""
     found: dict[int, Element] = {}
     while not listed.empty:
         entry = listed.inside(_der.SEQUENCE, "entry")
-        name = entry.take(_der.OID, "identifier").content
+        name = entry.content(_der.OID, "identifier")
         value = entry.any("value")
         entry.finish()
         last = name[-1] if name[:-1] == arc else 0x80
@@ -120,15 +149,15 @@ def _sgx_type(element: Element) -> int:
 
 
 def _configuration(listed: DerReader) -> PlatformFlag:
-    flags = PlatformFlag(0)
+    flags = 0
     members = _members(listed, _ARC + b"\x07")
-    for at, flag in enumerate(PlatformFlag, 1):
-        element = members.get(at)
+    for at in range(len(_FLAGS)):
+        element = members.get(at + 1)
         if element is None:
             continue
         if element.tag != _der.BOOLEAN or element.content not in (b"\x00", b"\xff"):
             msg = "SGX extensions: a flag of the configuration is neither true nor false"
             raise FormatError(msg)
         if element.content == b"\xff":
-            flags |= flag
-    return flags
+            flags |= _FLAGS[at]
+    return PlatformFlag(flags)

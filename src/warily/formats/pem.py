@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +36,29 @@ def decode_blocks(text: bytes) -> tuple[Block, ...]:
     if len(text) > LIMIT:
         msg = f"PEM: {len(text)} bytes are over the limit of {LIMIT}"
         raise FormatError(msg)
+    return _usual(text) or _by_line(text)
+
+
+# Blocks one after the other, as most files have them: nothing around them, and no white space but the ends of lines.
+_BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\n([^-]+)\n-----END \1-----\n*")
+
+
+def _usual(text: bytes) -> tuple[Block, ...]:
+    """The blocks of text that holds nothing else; none where it does, or where anything is unusual."""
+    blocks = []
+    at = 0
+    while found := _BLOCK.match(text, at):
+        label, body = found.groups()
+        try:
+            der = binascii.a2b_base64(body.replace(b"\n", b""), strict_mode=True)
+        except binascii.Error:
+            return ()
+        blocks.append(Block(label=label.decode("ascii"), der=der))
+        at = found.end()
+    return tuple(blocks) if at == len(text) and len(blocks) <= MAX_BLOCKS else ()
+
+
+def _by_line(text: bytes) -> tuple[Block, ...]:
     blocks: list[Block] = []
     label: bytes | None = None
     body: list[bytes] = []

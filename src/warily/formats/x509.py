@@ -4,9 +4,10 @@ Parsed here, and not by a library, because every VCEK and VLEK that AMD issues h
 which RFC 5280 forbids and libraries announce to refuse. Bytes that a signature covers are kept as received.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Final, Self
 
@@ -18,7 +19,6 @@ CERTIFICATE_LIMIT: Final = 16 << 10
 CRL_LIMIT: Final = 1 << 20
 MAX_EXTENSIONS: Final = 64
 
-_TIME_PARTS: Final = ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14))
 _COMMON_NAME: Final = "2.5.4.3"
 _BASIC_CONSTRAINTS: Final = "2.5.29.19"
 _CRL_NUMBER: Final = "2.5.29.20"
@@ -69,15 +69,15 @@ class Certificate:
         if body.has(_der.EXPLICIT):
             version = 1 + body.inside(_der.EXPLICIT, "version").integer("version", limit=1)
         serial = body.integer("serial number", limit=32)
-        if body.take(_der.SEQUENCE, "signature algorithm").raw != algorithm:
+        if body.raw(_der.SEQUENCE, "signature algorithm") != algorithm:
             msg = "certificate: the two signature algorithms differ"
             raise FormatError(msg)
-        issuer = body.take(_der.SEQUENCE, "issuer").raw
+        issuer = body.raw(_der.SEQUENCE, "issuer")
         validity = body.inside(_der.SEQUENCE, "validity")
         not_before, not_after = _time(validity, "not before"), _time(validity, "not after")
         validity.finish()
-        subject = body.take(_der.SEQUENCE, "subject").raw
-        public_key = body.take(_der.SEQUENCE, "public key").raw
+        subject = body.raw(_der.SEQUENCE, "subject")
+        public_key = body.raw(_der.SEQUENCE, "public key")
         extensions = (
             _extensions(body.inside(_der.EXPLICIT | 3, "extensions")) if version == 3 and not body.empty else {}
         )
@@ -123,10 +123,10 @@ class RevocationList:
         body = _der.only(tbs, _der.SEQUENCE, what="CRL")
         if body.has(_der.INTEGER):
             body.integer("version", limit=1)
-        if body.take(_der.SEQUENCE, "signature algorithm").raw != algorithm:
+        if body.raw(_der.SEQUENCE, "signature algorithm") != algorithm:
             msg = "CRL: the two signature algorithms differ"
             raise FormatError(msg)
-        issuer = body.take(_der.SEQUENCE, "issuer").raw
+        issuer = body.raw(_der.SEQUENCE, "issuer")
         this_update = _time(body, "this update")
         dated = body.has(_der.UTC_TIME) or body.has(_der.GENERALIZED_TIME)
         next_update = _time(body, "next update") if dated else None
@@ -168,9 +168,9 @@ def _signed(data: bytes, *, what: str, limit: int) -> tuple[bytes, bytes, bytes]
         msg = f"{what}: {len(data)} bytes are over the limit of {limit}"
         raise FormatError(msg)
     outer = _der.only(data, _der.SEQUENCE, what=what)
-    tbs = outer.take(_der.SEQUENCE, "signed part").raw
-    algorithm = outer.take(_der.SEQUENCE, "signature algorithm").raw
-    bits = outer.take(_der.BIT_STRING, "signature").content
+    tbs = outer.raw(_der.SEQUENCE, "signed part")
+    algorithm = outer.raw(_der.SEQUENCE, "signature algorithm")
+    bits = outer.content(_der.BIT_STRING, "signature")
     outer.finish()
     if bits[:1] != b"\x00":
         msg = f"{what}: the signature is not a whole number of bytes"
@@ -189,8 +189,7 @@ def _time(source: DerReader, field_name: str) -> datetime:
     if len(text) != 15 or not text.isascii() or not text[:14].isdecimal() or text[14] != "Z":
         text = ""
     try:
-        year, month, day, hour, minute, second = (int(text[at:end]) for at, end in _TIME_PARTS)
-        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        return datetime.fromisoformat(f"{text[:8]}T{text[8:]}")
     except ValueError:
         msg = f"{field_name} is not a time in UTC"
         raise FormatError(msg) from None
@@ -204,8 +203,8 @@ def _extensions(outer: DerReader) -> dict[str, Extension]:
     while not listed.empty:
         entry = listed.inside(_der.SEQUENCE, "entry")
         oid = entry.oid("identifier")
-        critical = entry.has(_der.BOOLEAN) and entry.any("critical").content != b"\x00"
-        value = entry.take(_der.OCTET_STRING, "value").content
+        critical = entry.has(_der.BOOLEAN) and entry.content(_der.BOOLEAN, "critical") != b"\x00"
+        value = entry.content(_der.OCTET_STRING, "value")
         entry.finish()
         if oid in found or len(found) == MAX_EXTENSIONS:
             msg = f"extension {oid} appears twice, or there are over {MAX_EXTENSIONS}"
@@ -214,8 +213,25 @@ def _extensions(outer: DerReader) -> dict[str, Extension]:
     return found
 
 
+# A revocation as most authorities write it: a serial number of 17 to 21 bytes, a date, and a reason (RFC 5280, 5.3.1).
+_REVOCATION: Final = re.compile(
+    b"\x30(?:%s)\x17\x0d.{13}%s."
+    % (
+        b"|".join(
+            b"%c\x02%c(?:[\x01-\x7f].|\x00[\x80-\xff]).{%d}" % (size + 31, size, size - 2) for size in range(17, 22)
+        ),
+        re.escape(bytes.fromhex("300c300a0603551d1504030a01")),
+    ),
+    re.DOTALL,
+)
+_SERIAL: Final = slice(4, -29)  # where such a revocation has the serial number
+
+
 def _serials(listed: DerReader) -> list[int]:
     """The serial numbers that a list names, whatever the reason and the date."""
+    usual = _REVOCATION.findall(listed.rest)
+    if sum(map(len, usual)) == len(listed.rest):
+        return [int.from_bytes(entry[_SERIAL], "big") for entry in usual]
     found = []
     while not listed.empty:
         entry = listed.inside(_der.SEQUENCE, "revoked certificate")
