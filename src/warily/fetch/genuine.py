@@ -6,7 +6,7 @@ from datetime import datetime
 from warily.core.seen import Mark
 from warily.errors import FormatError
 from warily.formats import intel_collateral, swid_rim
-from warily.formats.intel_collateral import QeIdentity, TcbInfo
+from warily.formats.intel_tcb import QeIdentity, TcbInfo
 from warily.formats.swid_rim import SwidRim
 from warily.formats.x509 import Certificate, RevocationList
 from warily.verify import recognise, x509

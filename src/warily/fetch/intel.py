@@ -15,7 +15,7 @@ from warily.core.evidence import TdxEvidence
 from warily.errors import FormatError
 from warily.fetch.request import A_DAY, FOR_EVER, Address, Answer, Piece, Plan, Request
 from warily.formats import intel_collateral, pem
-from warily.formats.intel_collateral import QeIdentity, TcbInfo
+from warily.formats.intel_tcb import QeIdentity, TcbInfo
 from warily.formats.tdx_quote import Quote
 from warily.formats.x509 import CERTIFICATE_LIMIT, CRL_LIMIT, RevocationList, common_name
 from warily.verify import recognise, x509

@@ -50,7 +50,7 @@ class JsonObject:
 
     def __init__(self, members: dict[str, Any], *, what: str) -> None:
         self._members = members
-        self._unread = set(members)
+        self._read: set[str] = set()
         self.what = what
 
     @classmethod
@@ -75,14 +75,11 @@ class JsonObject:
         return key in self._members
 
     def _take(self, key: str, kind: type | tuple[type, ...], name: str) -> Any:  # noqa: ANN401  # narrowed by callers
-        if key not in self._members:
-            msg = f"{self.what}: {key} is missing"
+        value = self._members.get(key, self)  # not there: no value of JSON is this object
+        if not isinstance(value, kind) or (kind is int and value.__class__ is bool):
+            msg = f"{self.what}: {key} is {'missing' if value is self else f'not {name}'}"
             raise FormatError(msg)
-        value = self._members[key]
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
-            msg = f"{self.what}: {key} is not {name}"
-            raise FormatError(msg)
-        self._unread.discard(key)
+        self._read.add(key)
         return value
 
     def text(self, key: str, *, limit: int = 4096) -> str:
@@ -156,7 +153,7 @@ class JsonObject:
 
     def members(self) -> dict[str, Any]:
         """All members as they are, read whole; for showing, not for deciding."""
-        self._unread.clear()
+        self._read.update(self._members)
         return dict(self._members)
 
     def _list(self, key: str, limit: int) -> list[Any]:
@@ -172,8 +169,9 @@ class JsonObject:
 
     def finish(self) -> None:
         """Every member was read. Unknown ones are errors."""
-        if self._unread:
-            msg = f"{self.what}: unknown key {min(self._unread)!r}"
+        unread = self._members.keys() - self._read
+        if unread:
+            msg = f"{self.what}: unknown key {min(unread)!r}"
             raise FormatError(msg)
 
 

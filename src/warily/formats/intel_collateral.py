@@ -1,25 +1,21 @@
-"""What Intel's provisioning service (PCS, API version 4) says about platforms: TCB info, QE identity, and a bundle.
+"""What Intel's provisioning service (PCS, API version 4) hands out: signed statements, alone and in bundles.
 
-Intel signs the exact bytes of a JSON value inside another, so the text of that value is kept as received.
-Members that these structures do not name are passed over: Intel adds some without a new version.
+Intel signs the exact bytes of a JSON value inside another, so the text of that value is kept as received. What stands
+in it, `intel_tcb.py` reads.
 """
 
 import json
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from warily.errors import FormatError
 from warily.formats import json_text, pem
-from warily.formats._json import JsonObject
+from warily.formats.intel_tcb import LIMIT, QeIdentity, TcbInfo, from_hex
 
-LIMIT: Final = 1 << 20
-COMPONENTS: Final = 16
-_SVN: Final = (1 << 16) - 1
-_MAX_LEVELS: Final = 1024
-_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+__all__ = ["LIMIT", "QE_IDENTITY", "TCB_INFO", "Bundle", "QeIdentity", "Statement", "TcbInfo", "decode_response"]
+
 
 TCB_INFO: Final = "tcbInfo"
 QE_IDENTITY: Final = "enclaveIdentity"
@@ -35,111 +31,6 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleLevel:
-    """A level of the TDX module, or of the quoting enclave, by its ISV SVN."""
-
-    isvsvn: int
-    date: datetime
-    status: str
-    advisories: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleIdentity:
-    """A major version of the TDX module, `TDX_03` for instance, as TCB info describes it."""
-
-    id: str
-    mrsigner: bytes
-    attributes: int
-    levels: tuple[ModuleLevel, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TcbLevel:
-    """A level of the platform: what every SVN must at least be, and what Intel says of such platforms."""
-
-    sgx: tuple[int, ...]
-    tdx: tuple[int, ...]
-    pcesvn: int
-    date: datetime
-    status: str
-    advisories: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TcbInfo:
-    """TCB info version 3 for one FMSPC. Levels in the order of the text; `module` is None for SGX."""
-
-    id: str
-    issued: datetime
-    next_update: datetime
-    fmspc: bytes
-    pceid: bytes
-    evaluation: int
-    module: ModuleIdentity | None
-    modules: tuple[ModuleIdentity, ...]
-    levels: tuple[TcbLevel, ...]
-
-    @classmethod
-    def decode(cls, text: bytes) -> Self:
-        """The TCB info that `text` (JSON, at most 1 MiB) is. Raises `FormatError`."""
-        top = JsonObject.parse(text, what="TCB info", limit=LIMIT)
-        if top.number("version") != 3:
-            msg = "TCB info: its version is not 3"
-            raise FormatError(msg)
-        tdx = top.text("id") == "TDX"
-        return cls(
-            id=top.text("id", limit=16),
-            issued=_date(top, "issueDate"),
-            next_update=_date(top, "nextUpdate"),
-            fmspc=_hex(top, "fmspc", 6),
-            pceid=_hex(top, "pceId", 2),
-            evaluation=top.number("tcbEvaluationDataNumber", high=(1 << 32) - 1),
-            module=_module(top.object("tdxModule"), id_="") if tdx else None,
-            modules=_modules(top),
-            levels=_filled(tuple(_level(one, tdx=tdx) for one in top.objects("tcbLevels", limit=_MAX_LEVELS)), top),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QeIdentity:
-    """Which quoting enclaves Intel vouches for, version 2. Masks are applied before comparing."""
-
-    id: str
-    issued: datetime
-    next_update: datetime
-    evaluation: int
-    miscselect: int
-    miscselect_mask: int
-    attributes: bytes
-    attributes_mask: bytes
-    mrsigner: bytes
-    isvprodid: int
-    levels: tuple[ModuleLevel, ...]
-
-    @classmethod
-    def decode(cls, text: bytes) -> Self:
-        """The QE identity that `text` (JSON, at most 1 MiB) is. Raises `FormatError`."""
-        top = JsonObject.parse(text, what="QE identity", limit=LIMIT)
-        if top.number("version") != 2:
-            msg = "QE identity: its version is not 2"
-            raise FormatError(msg)
-        return cls(
-            id=top.text("id", limit=16),
-            issued=_date(top, "issueDate"),
-            next_update=_date(top, "nextUpdate"),
-            evaluation=top.number("tcbEvaluationDataNumber", high=(1 << 32) - 1),
-            miscselect=int.from_bytes(_hex(top, "miscselect", 4), "little"),
-            miscselect_mask=int.from_bytes(_hex(top, "miscselectMask", 4), "little"),
-            attributes=_hex(top, "attributes", 16),
-            attributes_mask=_hex(top, "attributesMask", 16),
-            mrsigner=_hex(top, "mrsigner", 32),
-            isvprodid=top.number("isvprodid", high=_SVN),
-            levels=_filled(_module_levels(top), top),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
     """A collateral bundle as quote verification libraries store it (`sgx_ql_qve_collateral_t` in JSON)."""
 
@@ -150,9 +41,16 @@ class Bundle:
     certificates: tuple[bytes, ...]
 
     @classmethod
-    def decode(cls, text: bytes) -> Self:
-        """The bundle: CRLs in hexadecimal DER or PEM, chains in PEM, signed JSON as text. Raises `FormatError`."""
-        members = json_text.members(_text(text, "bundle"), what="bundle")
+    def decode(cls, text: bytes, read: Mapping[str, object] | None = None) -> Self:
+        """The bundle: CRLs in hexadecimal DER or PEM, chains in PEM, signed JSON as text. Raises `FormatError`.
+
+        `read` may be its members, where `text` was read as JSON already. They do if all are texts, as in most bundles;
+        of a member that is an object the exact text counts.
+        """
+        within = _text(text, "bundle")
+        members: dict[str, str] = {key: value for key, value in (read or {}).items() if isinstance(value, str)}
+        if not members or len(members) != len(read or ()):
+            members = _texts(json_text.members(within, what="bundle"))
         chains = [_chain(members, key) for key in ("pck_crl_issuer_chain", "pck_certificate_chain")]
         return cls(
             tcb_info=_statement(members, "tcb_info", TCB_INFO),
@@ -174,7 +72,9 @@ def decode_response(text: bytes) -> tuple[str, Statement]:
     members = json_text.members(_text(text, "response"), what="response")
     for key in (TCB_INFO, QE_IDENTITY):
         if key in members:
-            return key, Statement(text=members[key].encode(), signature=_signature(_string(members, "signature")))
+            return key, Statement(
+                text=members[key].encode(), signature=_signature(_string(_texts(members), "signature"))
+            )
     msg = f"response: neither {TCB_INFO} nor {QE_IDENTITY}"
     raise FormatError(msg)
 
@@ -190,35 +90,50 @@ def _text(data: bytes, what: str) -> str:
         raise FormatError(msg) from None
 
 
+class _Raw(str):
+    """A JSON value that is no text, as it was written."""
+
+    __slots__ = ()
+
+
+def _texts(members: dict[str, str]) -> dict[str, str]:
+    """The members that are text, read; the others as they were written. What is null is not there."""
+    return {
+        key: json.loads(value) if value.startswith('"') else _Raw(value)
+        for key, value in members.items()
+        if value != "null"
+    }
+
+
 def _string(members: dict[str, str], key: str) -> str:
-    """A text member; absent and null are empty."""
-    value = json.loads(members.get(key, "null"))
-    if value is not None and not isinstance(value, str):
+    """A text member; an absent one is empty."""
+    value = members.get(key, "")
+    if isinstance(value, _Raw):
         msg = f"{key} is not text"
         raise FormatError(msg)
-    if value and not value.isascii():
+    if not value.isascii():
         msg = f"{key} is not ASCII"
         raise FormatError(msg)
-    return value or ""
+    return value
 
 
 def _statement(members: dict[str, str], key: str, inner: str) -> Statement | None:
     """A signed value: as text or as an object; alone, or in the response that the service gave."""
-    if members.get(key, "null") == "null":
+    if key not in members:
         return None
-    raw = members[key]
-    text = raw if raw.startswith("{") else _string(members, key)
+    value = members[key]
+    text = value if isinstance(value, _Raw) and value.startswith("{") else _string(members, key)
     signed, signature = text, _string(members, f"{key}_signature")
     within = json_text.members(text, what=key) if f'"{inner}"' in text else {}
     if inner in within:
-        signed, signature = within[inner], _string(within, "signature") or signature
+        signed, signature = within[inner], _string(_texts(within), "signature") or signature
     return Statement(
         text=signed.encode(), signature=_signature(signature), chain=_chain(members, f"{key}_issuer_chain")
     )
 
 
 def _signature(text: str) -> bytes:
-    return _from_hex(text, "signature", 64)
+    return from_hex(text, "signature", 64)
 
 
 def _chain(members: dict[str, str], key: str) -> tuple[bytes, ...]:
@@ -233,10 +148,10 @@ def _certificates(text: str) -> tuple[bytes, ...]:
 
 def _crl(members: dict[str, str], key: str) -> bytes | None:
     """A list in hexadecimal DER or in PEM; None where there is no such member. An empty one is no list."""
-    if members.get(key, "null") == "null":
+    if key not in members:
         return None
     text = _string(members, key).strip().rstrip("\x00")
-    if pem.MARK in text.encode():
+    if pem.MARK.decode() in text:
         lists = [block.der for block in pem.decode_blocks(text.encode()) if block.label == pem.CRL]
         if len(lists) == 1:
             return lists[0]
@@ -244,94 +159,4 @@ def _crl(members: dict[str, str], key: str) -> bytes | None:
     if not text:
         msg = f"bundle: {key} holds no revocation list"
         raise FormatError(msg)
-    return _from_hex(text, key, None)
-
-
-def _from_hex(text: str, what: str, width: int | None) -> bytes:
-    try:
-        data = bytes.fromhex(text)
-    except ValueError:
-        data = b""
-    if len(text) != 2 * len(data) or not data or (width is not None and len(data) != width):
-        msg = f"{what} is not {'' if width is None else f'{width} bytes of '}hexadecimal"
-        raise FormatError(msg)
-    return data
-
-
-def _hex(source: JsonObject, key: str, width: int) -> bytes:
-    """Hexadecimal in either case, as Intel writes it."""
-    return _from_hex(source.text(key, limit=2 * width), f"{source.what}: {key}", width)
-
-
-def _date(source: JsonObject, key: str) -> datetime:
-    text = source.text(key, limit=32)
-    try:
-        if _DATE.fullmatch(text):
-            return datetime.fromisoformat(text)
-    except ValueError:
-        pass
-    msg = f"{source.what}: {key} is not a time in UTC"
-    raise FormatError(msg)
-
-
-def _advisories(source: JsonObject) -> tuple[str, ...]:
-    if "advisoryIDs" not in source:
-        return ()
-    found = source.texts("advisoryIDs", limit=256)
-    if not all(re.fullmatch(r"[A-Za-z0-9-]{1,32}", one) for one in found):
-        msg = f"{source.what}: an advisory ID is not a short name"
-        raise FormatError(msg)
-    return found
-
-
-def _level(source: JsonObject, *, tdx: bool) -> TcbLevel:
-    tcb = source.object("tcb")
-    return TcbLevel(
-        sgx=_components(tcb, "sgxtcbcomponents"),
-        tdx=_components(tcb, "tdxtcbcomponents") if tdx else (),
-        pcesvn=tcb.number("pcesvn", high=_SVN),
-        date=_date(source, "tcbDate"),
-        status=source.text("tcbStatus", limit=64),
-        advisories=_advisories(source),
-    )
-
-
-def _components(tcb: JsonObject, key: str) -> tuple[int, ...]:
-    listed = tcb.array(key, limit=COMPONENTS)
-    found: tuple[Any, ...] = tuple(one.get("svn") if isinstance(one, dict) else None for one in listed)
-    if len(found) != COMPONENTS or not all(type(svn) is int and 0 <= svn <= _SVN for svn in found):
-        msg = f"{tcb.what}: {key} is not {COMPONENTS} objects with an SVN up to {_SVN}"
-        raise FormatError(msg)
-    return found
-
-
-def _module(source: JsonObject, *, id_: str) -> ModuleIdentity:
-    levels = _filled(_module_levels(source), source) if id_ else ()
-    attributes = int.from_bytes(_hex(source, "attributes", 8), "little")
-    return ModuleIdentity(id=id_, mrsigner=_hex(source, "mrsigner", 48), attributes=attributes, levels=levels)
-
-
-def _modules(top: JsonObject) -> tuple[ModuleIdentity, ...]:
-    if "tdxModuleIdentities" not in top:
-        return ()
-    listed = top.objects("tdxModuleIdentities", limit=256)
-    return tuple(_module(one, id_=one.text("id", limit=16).upper() or "?") for one in listed)
-
-
-def _module_levels(source: JsonObject) -> tuple[ModuleLevel, ...]:
-    return tuple(
-        ModuleLevel(
-            isvsvn=one.object("tcb").number("isvsvn", high=_SVN),
-            date=_date(one, "tcbDate"),
-            status=one.text("tcbStatus", limit=64),
-            advisories=_advisories(one),
-        )
-        for one in source.objects("tcbLevels", limit=_MAX_LEVELS)
-    )
-
-
-def _filled(levels: tuple[Any, ...], source: JsonObject) -> tuple[Any, ...]:
-    if not levels:
-        msg = f"{source.what}: no levels"
-        raise FormatError(msg)
-    return levels
+    return from_hex(text, key, None)

@@ -1,7 +1,7 @@
 """What kind of bytes these are, by their beginning and their length and never by a name. No text is opened here."""
 
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from warily.errors import FormatError
 from warily.formats import (
@@ -75,8 +75,13 @@ COLLATERAL: Final = frozenset({
 
 def kind_of(data: bytes) -> Kind:
     """What `data` is by its first bytes and its length. That it is well formed is not said."""
+    return look(data)[0]
+
+
+def look(data: bytes) -> tuple[Kind, dict[str, Any]]:
+    """What `data` is, and its members where it is JSON: they have been read then."""
     if len(data) > LIMIT:
-        return Kind.UNKNOWN
+        return Kind.UNKNOWN, {}
     for fits, kind in (
         (_is_table, Kind.CERTIFICATE_TABLE),
         (nitro.looks_like, Kind.NITRO),
@@ -95,8 +100,8 @@ def kind_of(data: bytes) -> Kind:
         (recognise_tpm.is_go, Kind.GO_ATTESTATION),
     ):
         if fits(data):
-            return kind
-    return _json_kind(data) if is_json(data) else _der_kind(data)
+            return kind, {}
+    return _json_kind(data) if is_json(data) else (_der_kind(data), {})
 
 
 def is_json(data: bytes) -> bool:
@@ -132,12 +137,12 @@ def _is_table(data: bytes) -> bool:
     return data[:16] in snp_certs.KNOWN
 
 
-def _json_kind(data: bytes) -> Kind:
+def _json_kind(data: bytes) -> tuple[Kind, dict[str, Any]]:
     try:
         top = JsonObject.parse(data.removeprefix(BOM), what="file", limit=LIMIT)
     except FormatError:
-        return Kind.UNKNOWN
-    keys = top.keys()
+        return Kind.UNKNOWN, {}
+    keys, members = top.keys(), top.members()
     for fits, kind in (
         (nvidia_evidence.looks_like(keys), Kind.NVIDIA_JSON),
         ({"id", "rim"} <= set(keys), Kind.MANIFEST_JSON),
@@ -149,8 +154,8 @@ def _json_kind(data: bytes) -> Kind:
         ({"provider", "outblob"} <= set(keys), Kind.TSM_REPORT),
     ):
         if fits:
-            return kind
-    return Kind.UNKNOWN
+            return kind, members
+    return Kind.UNKNOWN, members
 
 
 def _is_collection(top: JsonObject) -> bool:

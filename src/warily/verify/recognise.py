@@ -1,6 +1,6 @@
 """What kind of bytes a file is, found by content and never by name; then evidence and collateral out of it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from warily.formats.snp_report import SIZE as REPORT_SIZE
 from warily.formats.tsm_report import TsmReport
 from warily.formats.x509 import RevocationList
 from warily.verify import bundled, recognise_device, recognise_tpm, wrapped
-from warily.verify.kinds import BOM, COLLATERAL, EVIDENCE, LIMIT, Kind, kind_of
+from warily.verify.kinds import BOM, COLLATERAL, EVIDENCE, LIMIT, Kind, kind_of, look
 from warily.verify.tdx.roots import NAME as INTEL_ROOT
 from warily.verify.wrapped import Piece
 
@@ -162,10 +162,10 @@ def tdx_collateral_from(blobs: Iterable[bytes]) -> TdxCollateral:
     """Intel's statements, revocation lists and certificates out of bundles and single files."""
     found: dict[str, list[Any]] = {field.name: [] for field in fields(TdxCollateral)}
     statements = {intel_collateral.TCB_INFO: "tcb_infos", intel_collateral.QE_IDENTITY: "qe_identities"}
-    for kind, blob in _recognised(blobs):
+    for kind, blob, members in _recognised(blobs):
         match kind:
             case Kind.INTEL_BUNDLE:
-                bundle = Bundle.decode(blob)
+                bundle = Bundle.decode(blob, members)
                 found["tcb_infos"] += [one for one in (bundle.tcb_info,) if one is not None]
                 found["qe_identities"] += [one for one in (bundle.qe_identity,) if one is not None]
                 found["root_crls"] += [one for one in (bundle.root_crl,) if one is not None]
@@ -182,19 +182,22 @@ def tdx_collateral_from(blobs: Iterable[bytes]) -> TdxCollateral:
 
 def _unpacked(blobs: Iterable[bytes]) -> Iterator[bytes]:
     """The files, and in the place of a bundle what is inside. A bundle inside a bundle is no collateral."""
-    return (blob for _, blob in _recognised(blobs))
+    return (blob for _, blob, _ in _recognised(blobs))
 
 
-def _recognised(blobs: Iterable[bytes]) -> Iterator[tuple[Kind, bytes]]:
+def _recognised(blobs: Iterable[bytes]) -> Iterator[tuple[Kind, bytes, Mapping[str, Any]]]:
+    """The kind of each file, or of what is inside, and the members of what has been read as JSON."""
     for blob in blobs:
-        kind = recognise(blob)
-        match kind:
+        kind, members = look(blob)
+        match kind if kind is not Kind.UNKNOWN else recognise(blob):
             case Kind.BUNDLE:
-                yield from ((kind_of(one), one) for one in bundled.contents(blob))
+                for one in bundled.contents(blob):
+                    kind, members = look(one)
+                    yield kind, one, members
             case Kind.WRAPPED_COLLATERAL:
-                yield from ((piece.kind, piece.data) for piece in wrapped.pieces(blob) if piece.kind in COLLATERAL)
-            case _:
-                yield kind, blob
+                yield from ((piece.kind, piece.data, {}) for piece in wrapped.pieces(blob) if piece.kind in COLLATERAL)
+            case kind:
+                yield kind, blob, members
 
 
 def _shelf(piece: _Piece) -> str:

@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Sequence
 
 from warily.core.seen import Mark
-from warily.formats.intel_collateral import QeIdentity, Statement, TcbInfo
+from warily.formats.intel_collateral import Statement
+from warily.formats.intel_tcb import QeIdentity, TcbInfo
 from warily.formats.x509 import Certificate, RevocationList
 from warily.verify import x509
 from warily.verify.tdx import p256

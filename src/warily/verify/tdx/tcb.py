@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from warily.formats.intel_collateral import ModuleIdentity, ModuleLevel, QeIdentity, TcbInfo, TcbLevel
+from warily.formats.intel_tcb import ModuleIdentity, ModuleLevel, QeIdentity, TcbInfo, TcbLevel
 from warily.formats.pck import PckExtensions
 from warily.formats.tdx_quote import Quote
 
