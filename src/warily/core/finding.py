@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import TypeVar
+from typing import Final, TypeVar
 
 C = TypeVar("C")
 
@@ -17,6 +17,9 @@ class Outcome(StrEnum):
     WAIVED = "waived"
     UNDECIDED = "undecided"
     NOT_REACHED = "not-reached"
+
+
+_GOES_ON: Final = (Outcome.PASS, Outcome.WAIVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,10 @@ def undecided(check: str, *, missing: str, hint: str = "") -> Finding:
 def until_first_failure(checks: Mapping[str, Callable[[C], Finding]], case: C) -> tuple[Finding, ...]:
     """One finding for every check, in order: up to the first that is neither passed nor waived, then `NOT_REACHED`."""
     findings: list[Finding] = []
-    open_ = True
-    for check, decide in checks.items():
-        finding = decide(case) if open_ else Finding(check=check, outcome=Outcome.NOT_REACHED)
+    remaining = iter(checks.items())
+    for _, decide in remaining:
+        finding = decide(case)
         findings.append(finding)
-        open_ = open_ and finding.outcome in (Outcome.PASS, Outcome.WAIVED)
+        if finding.outcome not in _GOES_ON:
+            findings += (Finding(check=check, outcome=Outcome.NOT_REACHED) for check, _ in remaining)
     return tuple(findings)

@@ -34,13 +34,22 @@ PSS_SHA384: Final = frozenset(
 
 def is_signed_by(child: Certificate | RevocationList, issuer: Certificate) -> bool:
     """Whether `issuer` is an authority of the name that `child` gives, and its key signed `child`."""
+    if isinstance(child, RevocationList):  # lists are large: they are not kept for being asked again
+        return _is_signed(child, issuer)
+    return _certificate_is_signed(child.raw, issuer.raw)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _certificate_is_signed(child: bytes, issuer: bytes) -> bool:
+    return _is_signed(decoded(child), decoded(issuer))
+
+
+def _is_signed(child: Certificate | RevocationList, issuer: Certificate) -> bool:
     return (
         child.issuer == issuer.subject
         and issuer.is_authority
         and child.algorithm in PSS_SHA384
-        and (_pss_verifies if isinstance(child, RevocationList) else _pss_verified)(
-            issuer.public_key, child.signature, child.tbs
-        )
+        and _pss_verifies(issuer.public_key, child.signature, child.tbs)
     )
 
 
@@ -48,6 +57,12 @@ def is_signed_by(child: Certificate | RevocationList, issuer: Certificate) -> bo
 def decoded(der: bytes) -> Certificate:
     """The certificate that `der` is. Raises `FormatError`."""
     return Certificate.decode(der)
+
+
+@lru_cache(maxsize=8)  # lists are large
+def decoded_list(der: bytes) -> RevocationList:
+    """The revocation list that `der` is. Raises `FormatError`."""
+    return RevocationList.decode(der)
 
 
 def fingerprint(certificate: Certificate) -> bytes:
@@ -84,6 +99,3 @@ def _pss_verifies(public_key: bytes, signature: bytes, message: bytes) -> bool:
     except InvalidSignature:
         return False
     return True
-
-
-_pss_verified = lru_cache(maxsize=REMEMBERED)(_pss_verifies)  # for certificates only: lists are large

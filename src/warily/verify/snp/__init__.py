@@ -27,7 +27,7 @@ def appraise_snp(evidence: SnpEvidence, collateral: SnpCollateral, expect: SnpEx
     """
     case = pick(evidence, collateral, rehearsal_roots=expect.rehearsal_roots, at=at)
     findings = authentic(case)
-    genuine = all(finding.outcome in CLEAN for finding in findings)
+    genuine = findings[-1].outcome in CLEAN  # after a failure no check is reached
     anchored = case.anchor
     if genuine and case.product is not None and case.leaf is not None:
         findings += acceptable(case.report, case.product, expect)

@@ -243,7 +243,7 @@ RULES: Final[dict[str, Rule]] = {
 
 def acceptable(report: SnpReport, product: Product, want: SnpExpect) -> tuple[Finding, ...]:
     """One finding for every rule, over an authentic report of a product."""
-    return tuple(rule(report, product, want) for rule in RULES.values())
+    return tuple([rule(report, product, want) for rule in RULES.values()])
 
 
 def _version(version: tuple[int, int, int]) -> str:

@@ -4,6 +4,8 @@ Formats come first: a malformed report or certificate is a `FormatError`, not a 
 """
 
 from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -25,6 +27,7 @@ Check = Callable[[Case], Finding]
 NO_CRL: Final = Waived("no revocation list was given, so revocation was not judged")
 _BY: Final = "an RSA-PSS signature (SHA-384, salt 48) by"
 _ALGORITHM: Final = ec.ECDSA(SHA384())
+_KEY_NAMES: Final = {key: key.name for key in SigningKey}
 
 
 def report_names_the_offered_key(case: Case) -> Finding:
@@ -34,7 +37,7 @@ def report_names_the_offered_key(case: Case) -> Finding:
     if key is SigningKey.NONE:
         return failed(check, expected="a VCEK or a VLEK", found="none: the report says that it is not signed")
     if case.leaf is not None:
-        return passed(check, key.name)
+        return passed(check, _KEY_NAMES[key])
     kind = KIND_OF[key]
     others = [certificate.name for certificate in case.offered if leaf_kind(certificate) is not None]
     if others:
@@ -116,7 +119,12 @@ def chain_is_in_date(case: Case) -> Finding:
                 found=f"valid {certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}",
                 hint="pass --at to judge old evidence at its own time",
             )
-    return passed(check, f"until {leaf.certificate.not_after.date()}")
+    return passed(check, _until(leaf.certificate.not_after))
+
+
+@lru_cache(maxsize=x509.REMEMBERED)
+def _until(end: datetime) -> str:
+    return f"until {end.date()}"
 
 
 def chain_is_not_revoked(case: Case) -> Finding:
@@ -193,7 +201,7 @@ def tcb_versions_are_well_formed(case: Case) -> Finding:
             Tcb.decode(value, product.tcb)
         except FormatError:
             return failed(check, expected=f"the {product.tcb} layout of {product.kds}", found=f"{value:016x}")
-    return passed(check, product.tcb.value)
+    return passed(check, str(product.tcb))
 
 
 def reported_tcb_is_the_keys(case: Case) -> Finding:

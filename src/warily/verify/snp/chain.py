@@ -1,10 +1,10 @@
 """Pick, from everything offered, the certificates that could vouch for one report. Nothing is trusted here."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple, NoReturn
 
 from warily.core.collateral import SnpCollateral
 from warily.core.evidence import SnpEvidence
@@ -28,15 +28,14 @@ class Anchor:
     product: Product | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(NamedTuple):  # not a dataclass: one is made for every report, in a sixth of the time
     """A report, the certificates picked for it, and everything else its checks look at.
 
     `anchor` is the trust anchor that the root is: AMD's own by its key, or a rehearsal root by its fingerprint.
     `product` is the one that the leaf names, None where this version does not know it.
     """
 
-    raw: bytes = field(repr=False)
+    raw: bytes
     report: SnpReport
     at: datetime
     rehearsal_roots: frozenset[bytes]
@@ -63,14 +62,13 @@ def pick(evidence: SnpEvidence, collateral: SnpCollateral, *, rehearsal_roots: f
     only where no authority of that rank was offered: what was offered is judged, not silently replaced.
     """
     report = SnpReport.unpack(evidence.report)
-    ders = tuple(dict.fromkeys((*collateral.certificates, *evidence.certificates)))
-    if len(ders) > MAX_CERTIFICATES or len(collateral.crls) > MAX_CRLS:
-        msg = f"over {MAX_CERTIFICATES} certificates or {MAX_CRLS} revocation lists"
-        raise FormatError(msg)
-    offered, leaves = _offered(ders, KIND_OF.get(report.signing_key))
-    crls = tuple(RevocationList.decode(der) for der in collateral.crls)
+    if len(collateral.crls) > MAX_CRLS:
+        _refuse_excess()
+    offered, leaves = _offered(collateral.certificates, evidence.certificates, KIND_OF.get(report.signing_key))
+    crls = tuple(map(x509.decoded_list, collateral.crls))
     leaf = _leaf(report, leaves, at)
-    intermediate, root = _authorities(leaf.certificate.raw if leaf else None, ders)
+    certificate = leaf.certificate.raw if leaf else None
+    intermediate, root, anchor = _authorities(certificate, collateral.certificates, evidence.certificates)
     return Case(
         raw=evidence.report,
         report=report,
@@ -81,9 +79,14 @@ def pick(evidence: SnpEvidence, collateral: SnpCollateral, *, rehearsal_roots: f
         leaf=leaf,
         intermediate=intermediate,
         root=root,
-        anchor=_anchor(root, rehearsal_roots),
+        anchor=anchor or _rehearsal(root, rehearsal_roots),
         product=by_name(leaf.product_name) if leaf else None,
     )
+
+
+def _refuse_excess() -> NoReturn:
+    msg = f"over {MAX_CERTIFICATES} certificates or {MAX_CRLS} revocation lists"
+    raise FormatError(msg)
 
 
 def is_intermediate(certificate: Certificate) -> bool:
@@ -92,19 +95,21 @@ def is_intermediate(certificate: Certificate) -> bool:
 
 
 @lru_cache(maxsize=x509.REMEMBERED)
-def _offered(ders: tuple[bytes, ...], wanted: LeafKind | None) -> tuple[tuple[Certificate, ...], tuple[Leaf, ...]]:
-    """Certificates from DER, and the leaves of a kind among them."""
-    offered = tuple(x509.decoded(der) for der in ders)
+def _offered(
+    given: tuple[bytes, ...], sent: tuple[bytes, ...], wanted: LeafKind | None
+) -> tuple[tuple[Certificate, ...], tuple[Leaf, ...]]:
+    """Certificates from DER, each once, and the leaves of a kind among them."""
+    ders = dict.fromkeys((*given, *sent))
+    if len(ders) > MAX_CERTIFICATES:
+        _refuse_excess()
+    offered = tuple(map(x509.decoded, ders))
     leaves = (read_leaf(certificate.raw) for certificate in offered if leaf_kind(certificate) is wanted)
     return offered, tuple(leaf for leaf in leaves if leaf is not None)
 
 
-def _anchor(root: Certificate | None, rehearsal_roots: frozenset[bytes]) -> Anchor | None:
+def _rehearsal(root: Certificate | None, rehearsal_roots: frozenset[bytes]) -> Anchor | None:
     if root is None:
         return None
-    product = by_root(root)
-    if product is not None:
-        return Anchor(name=f"AMD ARK-{product.kds}", rehearsal=False, product=product)
     print_ = x509.fingerprint(root)
     if print_ in rehearsal_roots:
         return Anchor(name=f"rehearsal root {print_.hex()[:16]}", rehearsal=True, product=None)
@@ -112,12 +117,16 @@ def _anchor(root: Certificate | None, rehearsal_roots: frozenset[bytes]) -> Anch
 
 
 @lru_cache(maxsize=x509.REMEMBERED)
-def _authorities(leaf: bytes | None, ders: tuple[bytes, ...]) -> tuple[Certificate | None, Certificate | None]:
-    """Intermediate and root above a leaf, from certificates (DER): the same for every report of a chip."""
-    offered = tuple(x509.decoded(der) for der in ders)
+def _authorities(
+    leaf: bytes | None, given: tuple[bytes, ...], sent: tuple[bytes, ...]
+) -> tuple[Certificate | None, Certificate | None, Anchor | None]:
+    """Intermediate, root, and AMD's anchor if the root is one: from DER, the same for every report of a chip."""
+    offered = tuple(map(x509.decoded, dict.fromkeys((*given, *sent))))
     intermediate = _issuer(x509.decoded(leaf) if leaf else None, _rank(offered, is_intermediate))
     root = _issuer(intermediate, _rank(offered, is_root)) or next(filter(is_root, offered), None)
-    return intermediate, root
+    product = by_root(root) if root else None
+    anchor = Anchor(name=f"AMD ARK-{product.kds}", rehearsal=False, product=product) if product else None
+    return intermediate, root, anchor
 
 
 def _rank(offered: Sequence[Certificate], belongs: Callable[[Certificate], bool]) -> tuple[Certificate, ...]:

@@ -72,13 +72,13 @@ def _authorities(name: str) -> tuple[Certificate, ...]:
 
 def by_cpuid(report: SnpReport) -> Product | None:
     """The product whose family and model the report names, None where it names none that is known."""
-    if not report.has_cpuid:
-        return None
-    for product in products():
-        for family, first, last in product.models:
-            if report.cpuid_family == family and first <= report.cpuid_model <= last:
-                return product
-    return None
+    return _by_model(report.cpuid_family, report.cpuid_model) if report.has_cpuid else None
+
+
+@lru_cache(maxsize=256)
+def _by_model(family: int, model: int) -> Product | None:
+    ranges = ((product, *named) for product in products() for named in product.models)
+    return next((product for product, of, first, last in ranges if of == family and first <= model <= last), None)
 
 
 @lru_cache(maxsize=256)

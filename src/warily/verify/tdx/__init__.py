@@ -28,7 +28,7 @@ def appraise_tdx(evidence: TdxEvidence, collateral: TdxCollateral, expect: TdxEx
     """
     case = pick(evidence, collateral, rehearsal_roots=expect.rehearsal_roots, at=at)
     findings = authentic(case)
-    genuine = all(finding.outcome in CLEAN for finding in findings)
+    genuine = findings[-1].outcome in CLEAN  # after a failure no check is reached
     anchored = case.anchor
     if genuine:
         findings += acceptable(case, expect)

@@ -10,12 +10,13 @@ from warily.core.collateral import TdxCollateral
 from warily.core.evidence import TdxEvidence
 from warily.errors import FormatError
 from warily.formats import pck, pem
-from warily.formats.intel_collateral import QeIdentity, Statement, TcbInfo
+from warily.formats.intel_collateral import Statement
+from warily.formats.intel_tcb import QeIdentity, TcbInfo
 from warily.formats.pck import PckExtensions
 from warily.formats.tdx_quote import PCK_CHAIN, TDX, Quote
 from warily.formats.x509 import Certificate, RevocationList
 from warily.verify import x509
-from warily.verify.tdx.roots import NAME, intel_root
+from warily.verify.tdx.roots import NAME, certificate_of, intel_root
 from warily.verify.tdx.tcb import Verdict, judge
 
 MAX_CERTIFICATES: Final = 64
@@ -90,7 +91,7 @@ def pick(evidence: TdxEvidence, collateral: TdxCollateral, *, rehearsal_roots: f
     """The case that evidence and collateral make. Raises `FormatError` where either is malformed."""
     _bound(collateral)
     quote = Quote.decode(evidence.quote)
-    offered = tuple(x509.decoded(der) for der in dict.fromkeys(collateral.certificates))
+    offered = tuple(map(certificate_of, dict.fromkeys(collateral.certificates)))
     chain = _brought(quote.certification) if quote.certification_type == PCK_CHAIN else _assembled(offered)
     platform = _extensions(chain[0]) if chain else None
     infos = [(statement, tcb_info_of(statement.text)) for statement in collateral.tcb_infos]
@@ -108,8 +109,8 @@ def pick(evidence: TdxEvidence, collateral: TdxCollateral, *, rehearsal_roots: f
         rehearsal_roots=rehearsal_roots,
         chain=chain,
         certificates=offered,
-        root_crls=tuple(_list(der) for der in dict.fromkeys(collateral.root_crls)),
-        pck_crls=tuple(_list(der) for der in dict.fromkeys(collateral.pck_crls)),
+        root_crls=tuple(map(x509.decoded_list, dict.fromkeys(collateral.root_crls))),
+        pck_crls=tuple(map(x509.decoded_list, dict.fromkeys(collateral.pck_crls))),
         tcb_statement=tcb_statement,
         tcb_info=tcb_info,
         qe_statement=qe_statement,
@@ -119,7 +120,6 @@ def pick(evidence: TdxEvidence, collateral: TdxCollateral, *, rehearsal_roots: f
 
 tcb_info_of = lru_cache(maxsize=16)(TcbInfo.decode)
 qe_identity_of = lru_cache(maxsize=16)(QeIdentity.decode)
-_list = lru_cache(maxsize=8)(RevocationList.decode)
 
 
 def _bound(collateral: TdxCollateral) -> None:
@@ -140,7 +140,7 @@ def _brought(certification: bytes) -> tuple[Certificate, ...]:
     if len(blocks) > MAX_CERTIFICATES:
         msg = f"quote: over {MAX_CERTIFICATES} certificates"
         raise FormatError(msg)
-    return tuple(x509.decoded(block.der) for block in blocks if block.label == pem.CERTIFICATE)
+    return tuple(certificate_of(block.der) for block in blocks if block.label == pem.CERTIFICATE)
 
 
 def _assembled(offered: Sequence[Certificate]) -> tuple[Certificate, ...]:

@@ -13,6 +13,7 @@ from warily.formats.x509 import Certificate, RevocationList
 from warily.verify import x509
 from warily.verify.tdx import p256
 from warily.verify.tdx.case import Case
+from warily.verify.tdx.roots import certificate_of
 from warily.verify.tdx.tcb import TcbStatus, module_of
 
 SIGNING_NAME: Final = "Intel SGX TCB Signing"
@@ -192,7 +193,7 @@ def _listed(advisories: Sequence[str]) -> str:
 def _signer(statement: Statement, case: Case) -> Certificate | None:
     """The certificate that is offered as the statement's signer: the first of its own chain, or one by its name."""
     if statement.chain:
-        return x509.decoded(statement.chain[0])
+        return certificate_of(statement.chain[0])
     named = [one for one in case.certificates if one.name == SIGNING_NAME]
     made = (one for one in named if p256.statement_verified(one.public_key, statement.signature, statement.text))
     return next(made, named[0] if named else None)

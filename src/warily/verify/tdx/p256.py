@@ -1,6 +1,7 @@
 """ECDSA on P-256 with SHA-256, the one algorithm of Intel's attestation: keys, signatures, who signed what.
 
-Answers about certificates are remembered: a platform's chain is the same for every quote it makes.
+Answers about certificates are remembered, and about the quoting enclave's report, which is one in all but name: a
+platform's chain is the same for every quote it makes, and so is the report that vouches for its attestation key.
 """
 
 from functools import lru_cache
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from warily.formats.x509 import Certificate, RevocationList
 from warily.verify import x509
+from warily.verify.tdx.roots import certificate_of, intel_root, known
 
 REMEMBERED: Final = 256
 ECDSA_SHA256: Final = bytes.fromhex("300a06082a8648ce3d040302")
@@ -30,27 +32,38 @@ def is_signed_by(child: Certificate | RevocationList, issuer: Certificate) -> bo
     A certificate with a critical extension that is not understood is signed by nobody (RFC 5280, section 4.2).
     """
     if isinstance(child, RevocationList):
-        return _may_have_signed(child, issuer) and _list_verified(issuer.public_key, child.signature, child.tbs)
-    return _certificate_verified(child.raw, issuer.raw)
+        return _list_is_signed(child.raw, issuer.raw)
+    return (child.raw, issuer.raw) in _known_links() or _certificate_is_signed(child.raw, issuer.raw)
 
 
-def _may_have_signed(child: Certificate | RevocationList, issuer: Certificate) -> bool:
-    """Everything that `is_signed_by` asks of the two but the signature itself."""
-    named = child.issuer == issuer.subject and child.algorithm == ECDSA_SHA256
-    return named and issuer.is_authority and _may_sign(issuer) and _is_understood(issuer)
+@lru_cache(maxsize=1)
+def _known_links() -> frozenset[tuple[bytes, bytes]]:
+    """The known certificates, each with the root: that it signed them is verified here, once and for all."""
+    root = intel_root().raw
+    return frozenset((der, root) for der in known() if _certificate_is_signed(der, root))
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _certificate_verified(child_der: bytes, issuer_der: bytes) -> bool:
-    child, issuer = x509.decoded(child_der), x509.decoded(issuer_der)
-    if not (_may_have_signed(child, issuer) and _is_understood(child)):
+def _certificate_is_signed(child_der: bytes, issuer_der: bytes) -> bool:
+    child = certificate_of(child_der)
+    return _is_understood(child) and _is_signed(child, certificate_of(issuer_der))
+
+
+@lru_cache(maxsize=8)  # lists are large
+def _list_is_signed(child_der: bytes, issuer_der: bytes) -> bool:
+    return _is_signed(x509.decoded_list(child_der), certificate_of(issuer_der))
+
+
+def _is_signed(child: Certificate | RevocationList, issuer: Certificate) -> bool:
+    named = child.issuer == issuer.subject and child.algorithm == ECDSA_SHA256
+    if not (named and issuer.is_authority and _may_sign(issuer) and _is_understood(issuer)):
         return False
-    return _der_verifies(issuer.public_key, child.signature, child.tbs)
+    key = certified_key(issuer.public_key)
+    return key is not None and _verifies(key, child.signature, child.tbs)
 
 
-def _is_understood(certificate: Certificate) -> bool:
-    critical = {oid for oid, extension in certificate.extensions.items() if extension.critical}
-    return critical <= _UNDERSTOOD
+def _is_understood(one: Certificate) -> bool:
+    return all(oid in _UNDERSTOOD for oid, extension in one.extensions.items() if extension.critical)
 
 
 def _may_sign(authority: Certificate) -> bool:
@@ -59,9 +72,18 @@ def _may_sign(authority: Certificate) -> bool:
     return usage is None or (len(usage.value) >= 4 and usage.value[3] & _SIGNS == _SIGNS)  # noqa: PLR2004  # a BIT STRING of one byte
 
 
-@lru_cache(maxsize=REMEMBERED)
 def certified_key(public_key: bytes) -> ec.EllipticCurvePublicKey | None:
     """The key on P-256 that a SubjectPublicKeyInfo holds; None for anything else."""
+    return _known_keys().get(public_key) or _loaded(public_key)
+
+
+@lru_cache(maxsize=1)
+def _known_keys() -> dict[bytes, ec.EllipticCurvePublicKey | None]:
+    return {one.public_key: _loaded(one.public_key) for one in known().values()}
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _loaded(public_key: bytes) -> ec.EllipticCurvePublicKey | None:
     try:
         key = load_der_public_key(public_key)
     except (ValueError, UnsupportedAlgorithm):
@@ -94,12 +116,11 @@ def _verifies(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) 
     return True
 
 
-def _der_verifies(public_key: bytes, signature: bytes, message: bytes) -> bool:
+@lru_cache(maxsize=REMEMBERED)
+def report_verified(public_key: bytes, signature: bytes, report: bytes) -> bool:
+    """Whether the key of a SubjectPublicKeyInfo made the signature r‖s of a quoting enclave's report."""
     key = certified_key(public_key)
-    return key is not None and _verifies(key, signature, message)
-
-
-_list_verified = lru_cache(maxsize=8)(_der_verifies)  # lists are large
+    return key is not None and raw_verifies(key, signature, report)
 
 
 @lru_cache(maxsize=32)
