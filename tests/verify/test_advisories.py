@@ -1,5 +1,6 @@
 """Advisories: the data are whole, each condition is judged as it says, and one more never makes a result better."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -39,7 +40,7 @@ ways = [[{ tcb = "snp", least = 25 }]]
 MILAN = next(product for product in products() if product.kds == "Milan")
 
 
-def standings(found: tuple[Exposure, ...]) -> dict[str, Standing]:
+def standings(found: Sequence[Exposure]) -> dict[str, Standing]:
     return {one.advisory: one.standing for one in found}
 
 
@@ -162,7 +163,7 @@ def replace_status(one: dict[str, object], *, sgx: int) -> dict[str, object]:
     return level("OutOfDate", sgx=sgx, tdx=(5, 0, 3), advisoryIDs=one["advisoryIDs"])
 
 
-def judged(case: ForgedQuote) -> tuple[Exposure, ...]:
+def judged(case: ForgedQuote) -> Sequence[Exposure]:
     return appraise(
         case.evidence, case.collateral, replace(case.expectation, statuses=Waived("a test")), at=NOW
     ).advisories

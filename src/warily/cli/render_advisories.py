@@ -1,7 +1,7 @@
 """Known attacks and what the evidence says of them, for people: those that newer firmware answers first."""
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from warily.core.advisory import Exposure, Standing
@@ -10,7 +10,7 @@ WIDTH: Final = 80
 _INDENT: Final = " " * 9
 
 
-def advisory_lines(exposures: tuple[Exposure, ...]) -> Iterator[str]:
+def advisory_lines(exposures: Sequence[Exposure]) -> Iterator[str]:
     """A summary with the date of the data, then every attack by how it stands; `--json` has each one's reason."""
     by = {standing: [one for one in exposures if one.standing is standing] for standing in Standing}
     dates = [one.data_of for one in exposures if one.data_of is not None]

@@ -1,8 +1,10 @@
 """A known attack and what one piece of evidence says of it: excluded, not excluded, or more than it can tell."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import overload
 
 
 class Standing(StrEnum):
@@ -50,3 +52,37 @@ class Exposure:
             "answerable": self.answerable,
             "behind": self.behind,
         }
+
+
+class JudgedLater(Sequence[Exposure]):
+    """The exposures that `judge` returns, judged at the first look; it sees frozen values only, and cannot fail."""
+
+    __slots__ = ("_judge", "_judged")
+
+    def __init__(self, judge: Callable[[], tuple[Exposure, ...]]) -> None:
+        self._judge = judge
+        self._judged: tuple[Exposure, ...] | None = None
+
+    def _read(self) -> tuple[Exposure, ...]:
+        if self._judged is None:
+            self._judged = self._judge()
+        return self._judged
+
+    @overload
+    def __getitem__(self, at: int) -> Exposure: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Exposure, ...]: ...
+    def __getitem__(self, at: int | slice) -> Exposure | tuple[Exposure, ...]:
+        return self._read()[at]
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._read() == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._read())
+
+    def __repr__(self) -> str:
+        return repr(self._read())

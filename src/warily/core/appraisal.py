@@ -4,7 +4,7 @@ An appraisal cannot be used as a boolean, and an empty one is a rejection. Code 
 verdict (a key release, say) calls `require`, which raises unless the evidence was accepted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,7 +35,7 @@ class Appraisal:
     findings: tuple[Finding, ...]
     claims: Mapping[str, object] = field(default_factory=dict)
     rehearsal: bool = False
-    advisories: tuple[Exposure, ...] = ()
+    advisories: Sequence[Exposure] = ()
     parts: Mapping[str, "Appraisal"] = field(default_factory=dict)
 
     @property

@@ -1,5 +1,6 @@
 """A strict, bounded reader of DER (ITU-T X.690): definite minimal lengths, single-byte tags, nothing skipped."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -91,11 +92,11 @@ class DerReader:
     def _pass(self, tag: int, field: str) -> int:
         """Where the content of the next element begins, which must have this tag. The reader then stands behind it."""
         data, at, end = self._data, self._at, self._end
-        if at >= end or data[at] != tag:
-            msg = f"{self._what}: {field} is missing or of another type"
-            raise FormatError(msg)
-        start, length = at + 2, data[at + 1] if at + 1 < end else 0x80
-        if length >= 0x80:  # not the short form, which most elements have
+        start = at + 2
+        if start > end or data[at] != tag or (length := data[at + 1]) >= 0x80:  # no element, or of more than 127 bytes
+            if not self.has(tag):
+                msg = f"{self._what}: {field} is missing or of another type"
+                raise FormatError(msg)
             head, length = self._head(field)
             start = at + head
         if start + length > end:
@@ -110,6 +111,8 @@ class DerReader:
         if len(head) < 2 or head[0] & 0x1F == 0x1F:
             msg = f"{self._what}: {field}: the header is cut short or has a long tag"
             raise FormatError(msg)
+        if head[1] == 0x82 and len(head) > 3 and head[2]:  # what most long ones have
+            return 4, head[2] << 8 | head[3]
         count = head[1] & 0x7F
         length = int.from_bytes(head[2 : 2 + count], "big")
         minimal = 1 <= count <= 4 and len(head) >= 2 + count and length >= max(0x80, 1 << (8 * (count - 1)))
@@ -122,6 +125,14 @@ class DerReader:
         """A reader of the next element's content."""
         start = self._pass(tag, field)
         return DerReader(self._data, what=field, above=self, start=start, end=self._at)
+
+    def each(self, tag: int, field: str) -> Iterator["DerReader"]:
+        """A reader of the content of every element that remains, one after the other; each must be read whole."""
+        inside = DerReader(self._data, what=field, above=self)
+        while self._at != self._end:
+            inside._at, inside._end = self._pass(tag, field), self._at  # its own kind
+            yield inside
+            inside.finish()
 
     def integer(self, field: str, *, limit: int = 64) -> int:
         """The next element as a non-negative INTEGER of at most `limit` content bytes."""

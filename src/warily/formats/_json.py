@@ -84,7 +84,10 @@ class JsonObject:
 
     def text(self, key: str, *, limit: int = 4096) -> str:
         """A string of at most `limit` characters."""
-        value: str = self._take(key, str, "a string")
+        value = self._members.get(key)
+        if value.__class__ is not str:
+            value = self._take(key, str, "a string")
+        self._read.add(key)
         if len(value) > limit:
             msg = f"{self.what}: {key} is over {limit} characters"
             raise FormatError(msg)
@@ -92,7 +95,10 @@ class JsonObject:
 
     def number(self, key: str, *, low: int = 0, high: int = (1 << 63) - 1) -> int:
         """An integer between `low` and `high`."""
-        value: int = self._take(key, int, "an integer")
+        value = self._members.get(key)
+        if value.__class__ is not int:
+            value = self._take(key, int, "an integer")
+        self._read.add(key)
         if not low <= value <= high:
             msg = f"{self.what}: {key} is {value}, not in {low}..{high}"
             raise FormatError(msg)

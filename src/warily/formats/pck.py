@@ -95,11 +95,9 @@ def _tcb(listed: DerReader) -> tuple[tuple[int, ...], int, bytes]:
 def _members(listed: DerReader, arc: bytes) -> dict[int, Element]:
     """The values of a list of (object identifier, value), by the last number of the identifier below `arc`."""
     found: dict[int, Element] = {}
-    while not listed.empty:
-        entry = listed.inside(_der.SEQUENCE, "entry")
+    for entry in listed.each(_der.SEQUENCE, "entry"):
         name = entry.content(_der.OID, "identifier")
         value = entry.any("value")
-        entry.finish()
         last = name[-1] if name[:-1] == arc else 0x80
         if last >= 0x80:  # another arc, or a number of several bytes
             continue

@@ -19,6 +19,7 @@ CERTIFICATE_LIMIT: Final = 16 << 10
 CRL_LIMIT: Final = 1 << 20
 MAX_EXTENSIONS: Final = 64
 
+_TIME: Final = re.compile(rb"[0-9]{14}Z")
 _COMMON_NAME: Final = "2.5.4.3"
 _BASIC_CONSTRAINTS: Final = "2.5.29.19"
 _CRL_NUMBER: Final = "2.5.29.20"
@@ -158,7 +159,7 @@ def common_name(name: bytes) -> str:
             kind, value = attribute.oid("type"), attribute.any("value")
             if kind == _COMMON_NAME and value.tag in _STRINGS:
                 text = value.content.decode(_STRINGS[value.tag], "replace")[:64]
-                return "".join(letter if letter.isprintable() else "?" for letter in text)
+                return text if text.isprintable() else "".join(one if one.isprintable() else "?" for one in text)
     return "?"
 
 
@@ -181,15 +182,13 @@ def _signed(data: bytes, *, what: str, limit: int) -> tuple[bytes, bytes, bytes]
 def _time(source: DerReader, field_name: str) -> datetime:
     """The next element as a time in UTC (RFC 5280 section 4.1.2.5)."""
     element = source.any(field_name)
-    text = element.content.decode("ascii", "replace")
-    if element.tag == _der.UTC_TIME and len(text) == 13 and text[:2].isdecimal():
-        text = ("19" if int(text[:2]) >= 50 else "20") + text
+    text = element.content
+    if element.tag == _der.UTC_TIME:
+        text = (b"19" if text >= b"50" else b"20") + text
     elif element.tag != _der.GENERALIZED_TIME:
-        text = ""
-    if len(text) != 15 or not text.isascii() or not text[:14].isdecimal() or text[14] != "Z":
-        text = ""
+        text = b""
     try:
-        return datetime.fromisoformat(f"{text[:8]}T{text[8:]}")
+        return datetime.fromisoformat(f"{text[:8].decode()}T{text[8:].decode()}" if _TIME.fullmatch(text) else "")
     except ValueError:
         msg = f"{field_name} is not a time in UTC"
         raise FormatError(msg) from None
@@ -200,12 +199,10 @@ def _extensions(outer: DerReader) -> dict[str, Extension]:
     found: dict[str, Extension] = {}
     listed = outer.inside(_der.SEQUENCE, "list")
     outer.finish()
-    while not listed.empty:
-        entry = listed.inside(_der.SEQUENCE, "entry")
+    for entry in listed.each(_der.SEQUENCE, "entry"):
         oid = entry.oid("identifier")
         critical = entry.has(_der.BOOLEAN) and entry.content(_der.BOOLEAN, "critical") != b"\x00"
         value = entry.content(_der.OCTET_STRING, "value")
-        entry.finish()
         if oid in found or len(found) == MAX_EXTENSIONS:
             msg = f"extension {oid} appears twice, or there are over {MAX_EXTENSIONS}"
             raise FormatError(msg)
@@ -233,8 +230,7 @@ def _serials(listed: DerReader) -> list[int]:
     if sum(map(len, usual)) == len(listed.rest):
         return [int.from_bytes(entry[_SERIAL], "big") for entry in usual]
     found = []
-    while not listed.empty:
-        entry = listed.inside(_der.SEQUENCE, "revoked certificate")
+    for entry in listed.each(_der.SEQUENCE, "revoked certificate"):
         found.append(entry.integer("serial number", limit=32))
         if not (entry.has(_der.UTC_TIME) or entry.has(_der.GENERALIZED_TIME)):
             msg = "CRL: a revocation without its date"
@@ -242,7 +238,6 @@ def _serials(listed: DerReader) -> list[int]:
         entry.any("revocation date")
         if entry.has(_der.SEQUENCE):
             entry.any("extensions")
-        entry.finish()
     return found
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Final
 
+from warily.core.advisory import JudgedLater
 from warily.core.appraisal import CLEAN, Appraisal
 from warily.core.claims import ReadLater
 from warily.core.collateral import SnpCollateral
@@ -41,13 +42,17 @@ def appraise_snp(evidence: SnpEvidence, collateral: SnpCollateral, expect: SnpEx
         findings=findings,
         claims=_claims(case) if genuine else {},
         rehearsal=anchored is not None and anchored.rehearsal,
-        advisories=exposures(case.report, case.product) if genuine and case.product else (),
+        advisories=_exposures(case) if genuine else (),
     )
 
 
 def _claims(case: Case) -> ReadLater:
     leaf, _, _ = case.chain()
     return ReadLater(lambda: claims(case.report, case.product, leaf) if case.product else {})
+
+
+def _exposures(case: Case) -> JudgedLater:
+    return JudgedLater(lambda: exposures(case.report, case.product) if case.product else ())
 
 
 def checks() -> list[tuple[str, str]]:

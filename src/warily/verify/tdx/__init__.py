@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Final
 
+from warily.core.advisory import JudgedLater
 from warily.core.appraisal import CLEAN, Appraisal
 from warily.core.claims import ReadLater
 from warily.core.collateral import TdxCollateral
@@ -42,7 +43,7 @@ def appraise_tdx(evidence: TdxEvidence, collateral: TdxCollateral, expect: TdxEx
         findings=findings,
         claims=ReadLater(lambda: claims(case)) if genuine else {},
         rehearsal=anchored is not None and anchored.rehearsal,
-        advisories=exposures(case) if genuine else (),
+        advisories=JudgedLater(lambda: exposures(case)) if genuine else (),
     )
 
 

@@ -5,6 +5,7 @@ Missing collateral leaves a check undecided. Collateral that is there and out of
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from operator import and_
 from typing import Final
 
 from warily.core.finding import Finding, failed, passed, undecided
@@ -115,7 +116,7 @@ def enclave_is_the_identified(case: Case) -> Finding:
     identity, report = case.qe_identity, case.quote.qe_report
     if identity is None:
         return undecided(check, missing="QE identity")
-    attributes = bytes(have & mask for have, mask in zip(report.attributes, identity.attributes_mask, strict=True))
+    attributes = bytes(map(and_, report.attributes, identity.attributes_mask))
     compared = (
         ("identity", identity.id, "TD_QE" if case.is_td else "QE"),
         ("MISCSELECT", identity.miscselect, report.miscselect & identity.miscselect_mask),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from operator import ge
 from typing import Final
 
 from warily.formats.intel_tcb import ModuleIdentity, ModuleLevel, QeIdentity, TcbInfo, TcbLevel
@@ -167,14 +168,13 @@ def _module_level(svn: bytes, info: TcbInfo) -> ModuleLevel:
 
 
 def _reaches(pck: PckExtensions, level: TcbLevel) -> bool:
-    enough = all(have >= need for have, need in zip(pck.components, level.sgx, strict=True))
-    return enough and pck.pcesvn >= level.pcesvn
+    return all(map(ge, pck.components, level.sgx)) and pck.pcesvn >= level.pcesvn
 
 
 def _td_reaches(svn: bytes, level: TcbLevel) -> bool:
     """From the second generation of modules on, the module's own two components are judged by its identity."""
     first = 2 if svn[1] else 0
-    return all(have >= need for have, need in zip(svn[first:], level.tdx[first:], strict=True))
+    return len(svn) == len(level.tdx) and all(map(ge, svn[first:], level.tdx[first:]))
 
 
 def _level_at(levels: Sequence[ModuleLevel], svn: int) -> ModuleLevel | None:
