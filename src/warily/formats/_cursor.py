@@ -26,12 +26,12 @@ class Cursor:
 
     def take(self, count: int, field: str) -> bytes:
         """The next `count` bytes."""
-        if count < 0 or count > self.remaining:
+        start, end = self.offset, self.offset + count
+        if count < 0 or end > len(self._data):
             msg = f"{self._what}: {field}: {count} bytes at offset {self.offset:#x}, {self.remaining} remain"
             raise FormatError(msg)
-        part = self._data[self.offset : self.offset + count]
-        self.offset += count
-        return bytes(part)
+        self.offset = end
+        return bytes(self._data[start:end])
 
     def number(self, width: int, field: str, *, big: bool = False) -> int:
         """The next `width` bytes as an unsigned integer, little-endian unless `big`."""

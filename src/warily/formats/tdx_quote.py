@@ -245,15 +245,11 @@ class Quote:
     @property
     def td(self) -> TdReport10 | None:
         """The body of a TDX quote: what every version of it has."""
-        match self.body:
-            case TdReport10():
-                return self.body
-            case TdReport15():
-                return self.body.base
-            case TdReport15Extended():
-                return self.body.td15.base
-            case SgxReport():
-                return None
+        body = self.body
+        if isinstance(body, TdReport10):
+            return body
+        td15 = self.td15
+        return td15.base if td15 else None
 
     @property
     def td15(self) -> TdReport15 | None:
