@@ -29,7 +29,10 @@ def explain_evidence(path: Path, options: argparse.Namespace) -> int:
     if options.log and not isinstance(evidence, TdxEvidence | TpmEvidence):
         raise UsageError("only a TD and a TPM have registers that an event log could explain")
     explainer = explainer_of(options, boots=TDX & {found.platform} | TPM & {found.platform}, logs=logs)
-    answers = [explainer.explain(value.value, register=_looked_up(value.register)) for value in found.values]
+    answers = [
+        explainer.explain(value.value, register=_looked_up(value.register), near=value.identity)
+        for value in found.values
+    ]
     told = [log_told(log, explainer, found) for log in logs]
     answers = [_narrowed(value, answers, explainer, told) for value in zip(found.values, answers, strict=True)]
     return _print_evidence(found, answers, told, explainer, as_json=options.json)

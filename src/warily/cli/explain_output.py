@@ -46,8 +46,13 @@ def print_known(known: "Known", indent: str = "") -> None:
 def print_nearest(nearest: "Nearest", indent: str = "") -> None:
     """A build that is near, and which inputs differ."""
     place = nearest.fields.get("file") or ""
-    kind = "nearest" if nearest.certain else "perhaps near"
-    print(f"\n{indent}{kind}: {nearest.manifest}{f'  ({place})' if place else ''}")
+    head = f"{nearest.manifest}{f'  ({place})' if place else ''}"
+    if not nearest.certain:
+        print(f"\n{indent}perhaps near: {head}")
+        print(f"{indent}  one or more of: {', '.join(entry.name for entry in nearest.inputs)}")
+        print(f"{indent}  {nearest.because}")
+        return
+    print(f"\n{indent}nearest: {head}")
     for entry in nearest.inputs[:SHOWN]:
         print_input(entry, indent + "  ")
     if len(nearest.inputs) > SHOWN:

@@ -28,6 +28,7 @@ from warily.formats._record import record
 from warily.measure.boot.event import BootEvent
 
 MAX_STEPS: Final = 400_000  # hash calls: less than half a second
+MOST_STEPS: Final = 1_000_000  # where nothing else is searched
 OWN_STEPS: Final = 6  # of a candidate: what makes it (a command line in UTF-16 is long), and its own extension
 MAX_PAIRS: Final = 1500  # alternatives of an event that are tried together with another's
 _SIZES: Final = {20: ("sha1",), 32: ("sha256",), 48: ("sha384",), 64: ("sha512",)}
@@ -67,9 +68,9 @@ class BootSearch:
         if not near:
             return tuple(self._exact(target, algorithms, register))
         folds = tuple(self._folds(algorithms, register, builds))
-        tried = _Tried(target)
+        tried = _Tried(target, MOST_STEPS if register else MAX_STEPS)
         try:
-            for tier in (_Fold.one, _Fold.two, _Fold.two_words, _Fold.word_pairs, _Fold.three):
+            for tier in (_Fold.one, _Fold.two, _Fold.other_words, _Fold.two_words, _Fold.word_pairs, _Fold.three):
                 found = [made for fold in folds for made in islice(tier(fold, tried), 1)]
                 if found:
                     return tuple(found)
@@ -145,14 +146,14 @@ class _TriedEnoughError(Exception):
 class _Tried:
     """What is looked for, how many candidates were compared with it, and what that cost in hash calls."""
 
-    def __init__(self, target: bytes) -> None:
-        self.target, self.candidates, self.steps = target, 0, 0
+    def __init__(self, target: bytes, most: int) -> None:
+        self.target, self.most, self.candidates, self.steps = target, most, 0, 0
 
     def count(self, steps: int) -> None:
         """Count a candidate of so many hash calls. Raises when there were enough."""
         self.candidates += 1
         self.steps += steps
-        if self.steps > MAX_STEPS:
+        if self.steps > self.most:
             raise _TriedEnoughError
 
 
@@ -172,7 +173,11 @@ class _Fold:
         for at, event in enumerate(self._events):
             if self._unknown in ([], [at]):
                 yield from self._one(at, self._search.others(self._boot, event, self._algorithm), tried)
-        for kind in (words.likely, words.moved, words.further):
+        yield from self._lines(words.likely, tried)
+
+    def other_words(self, tried: _Tried) -> Iterator[BootMatch]:
+        """One less likely change of the command line."""
+        for kind in (words.moved, words.further):
             yield from self._lines(kind, tried)
 
     def two_words(self, tried: _Tried) -> Iterator[BootMatch]:

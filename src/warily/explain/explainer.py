@@ -84,8 +84,8 @@ class Explainer:
         """The search over boots."""
         return BootSearch(self.boots, self.lines, self._files)
 
-    def explain(self, value: bytes, *, register: str = "") -> Answer:
-        """What the value is; where it is not known, what it is nearest to. `register` narrows, where it is known."""
+    def explain(self, value: bytes, *, register: str = "", near: bool = True) -> Answer:
+        """What the value is; where it is not known and `near`, what it is nearest to. `register` narrows."""
         known: list[Known] = []
         nearest: list[Nearest] = []
         launched = len(value) == LAUNCH_SIZE and register in ("", LAUNCH)
@@ -95,26 +95,31 @@ class Explainer:
             if matches and matches[0].found != matches[0].known:
                 nearest = self._ranked(self.launches.ranked(matches[0].found))
         known += self._listed(value, register, launched=bool(known))
-        exact = self.search.find(value, register=register, near=False)
-        for boot in {(one.boot.build.name, one.register, *one.boot.when.items()): one for one in exact[::-1]}.values():
-            because = boot.boot.because
-            known.append(
-                said.register_known(
-                    value,
-                    boot.boot.build,
-                    platform=boot.boot.platform,
-                    register=boot.register,
-                    when=boot.boot.when,
-                    because=because,
-                )
-            )
+        known += self._booted(value, register)
         known += (*self._parts(value), *self._published(value), *known_values(value))
-        if not known:
+        if not known and near:
             nearest = self._near(value, register, launched=launched)
             known += self._of_another_shape(value, nearest)
             nearest = nearest or list(self.unproven(register, len(value)))
         searched = self.launches.searched + self.search.searched
         return Answer(known=_once(known), nearest=tuple(nearest), searched=searched)
+
+    def _booted(self, value: bytes, register: str) -> Iterator[Known]:
+        """Registers of known boots, each build once; for one shape only where the shape decides."""
+        found: dict[tuple[str, str], list[BootMatch]] = {}
+        for match in self.search.find(value, register=register, near=False):
+            found.setdefault((match.boot.build.where, match.register), []).append(match)
+        for matches in found.values():
+            boot = matches[0].boot
+            shapes = {tuple(match.boot.when.items()) for match in matches}
+            yield said.register_known(
+                value,
+                boot.build,
+                platform=boot.platform,
+                register=matches[0].register,
+                when=boot.when if len(shapes) == 1 else {},
+                because=boot.because,
+            )
 
     def unproven(self, register: str, size: int, agreeing: Mapping[str, int] | None = None) -> tuple[Nearest, ...]:
         """Builds that a value of so many bytes may be near though no search led to it, and what was not excluded.
@@ -243,4 +248,4 @@ def _root(manifest: Manifest | None) -> str:
 
 
 def _once(known: Iterable[Known]) -> tuple[Known, ...]:
-    return tuple({entry.sentence: entry for entry in known}.values())
+    return tuple({(entry.sentence, entry.fields.get("file")): entry for entry in known}.values())

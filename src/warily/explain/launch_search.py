@@ -16,7 +16,7 @@ from warily.measure.snp_hosts import hosts
 from warily.measure.vmsa import Vmm
 
 MAX_STEPS: Final = 1_300_000  # hash calls: a second
-FIRST_STEPS: Final = 500_000  # what is tried before other searches have their turn
+FIRST_STEPS: Final = 250_000  # what is tried before other searches have their turn
 
 
 @record

@@ -18,8 +18,9 @@ LAUNCH: Final = "launch_digest"
 LAUNCH_SIZE: Final = 48
 UNKNOWN: Final = "unknown: nothing that was named has this content"
 _ALGORITHMS: Final = {20: "sha1", 32: "sha256", 48: "sha384", 64: "sha512"}
-_EXCLUDED: Final = (
-    "not proven: no number of vCPUs, CPU model, kind of host or known file, and no likely word, leads to it"
+_LAUNCH_BECAUSE: Final = (
+    "not proven: no number of vCPUs, CPU model, kind of host or known file, and no likely word, leads to this value; "
+    "what is left are contents that nobody has"
 )
 
 
@@ -56,8 +57,7 @@ def _of_launch(launch: Launch, build: Build) -> Nearest:
         ]
     inputs = tuple(ChangedInput(name=name, was=was, now=UNKNOWN) for name, was in parts)
     fields = {"file": build.where, "platform": launch.firmware.rule.platform.value, "register": LAUNCH}
-    because = f"{_EXCLUDED}; what is left are contents that nobody has, one or more of these"
-    return Nearest(manifest=build.name, inputs=inputs, certain=False, because=because, fields=fields)
+    return Nearest(manifest=build.name, inputs=inputs, certain=False, because=_LAUNCH_BECAUSE, fields=fields)
 
 
 def _root(line: bytes) -> list[tuple[str, str]]:
