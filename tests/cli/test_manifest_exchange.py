@@ -70,6 +70,22 @@ def test_an_unsigned_corim_does_not_pass_for_a_signed_one(capsys: pytest.Capture
     assert run(capsys, "import", corim, "--key", owner_key(tmp_path))[0] == 10
 
 
+def test_a_bundle_is_exported_verified_shown_and_imported(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    signed, bundle = tmp_path / "manifest.dsse.json", tmp_path / "manifest.sigstore.json"
+    signed.write_bytes(sign_manifest(MANIFEST, keys.signing_key("owner")))
+    assert run_command_line(["manifest", "export", "--sigstore", str(signed)]) == 0
+    bundle.write_text(capsys.readouterr().out)
+    assert run(capsys, "verify", bundle)[0] == 0
+    assert run(capsys, "show", bundle)[1]["name"] == MANIFEST.name
+    assert run(capsys, "import", bundle, "--key", owner_key(tmp_path))[1]["signature"] == "verified"
+    assert run(capsys, "import", bundle, "--key", owner_key(tmp_path, "grantor"))[0] == 10
+    bundle.write_bytes(bundle.read_bytes().replace(b'"sig":"', b'"sig":"AAAA'))
+    assert run(capsys, "verify", bundle)[0] == 10
+    bare = tmp_path / "manifest.json"
+    bare.write_bytes(MANIFEST.encode())
+    assert run_command_line(["manifest", "export", "--sigstore", str(bare)]) == 2
+
+
 REGISTER = bytes(range(48)).hex()
 
 

@@ -56,9 +56,10 @@ def appraised(
         return appraise(evidence, collateral, expect, at=at)
     from warily.cli.manifest import owners  # noqa: PLC0415  # not without a manifest
     from warily.explain.by_manifest import appraise_by_manifest  # noqa: PLC0415  # likewise
+    from warily.publish.sigstore import envelope_in  # noqa: PLC0415  # likewise
     from warily.release.signing import verify_manifest  # noqa: PLC0415  # likewise
 
-    envelope = read_file(options.manifest)
+    envelope = envelope_in(read_file(options.manifest))
     manifest = verify_manifest(envelope, owners(options.owner))
     logged = _logged(envelope, options, at) if options.log_proof else ()
     return appraise_by_manifest(evidence, collateral, expect, manifest, logged=logged, at=at)

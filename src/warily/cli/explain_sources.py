@@ -20,6 +20,7 @@ from warily.formats.tlog_proof import LogProof
 from warily.measure.svsm import SVSM_INFO
 from warily.publish import references
 from warily.publish.log_entry import LogEntry
+from warily.publish.sigstore import envelope_in
 from warily.release.signing import ManifestRefused, verify_manifest
 
 MAX_FILES: Final = 512
@@ -78,7 +79,7 @@ def read_bytes(path: Path, limit: int = MAX_FILE) -> bytes:
 
 def read_build(path: Path, owners: frozenset[bytes]) -> Build:
     """The build of a manifest, signed or not, with its list of packages and its log proof from beside it."""
-    text = read_bytes(path, 2 * LIMIT)
+    text = envelope_in(read_bytes(path, 2 * LIMIT))
     manifest, signer = _manifest(text, owners)
     folder = path.parent
     files = {name: read_bytes(folder / name, SMALL) for name in FIRMWARE if (folder / name).is_file()}

@@ -5,13 +5,16 @@
   warily manifest sign FILE             sign manifest.json with your owner key; the envelope goes to stdout
   warily manifest verify FILE           is the envelope signed by an owner you trust, and unchanged?
   warily manifest export --corim FILE   the manifest as a CoRIM on stdout; with --signed, signed by your owner key
+  warily manifest export --sigstore FILE
+                                        a signed manifest as a Sigstore bundle (`cosign` reads it with your public key)
   warily manifest import FILE           reference values of others: CoRIM, Keylime runtime policies, systemd
-                                        pcrlock files, Contrast manifests, dstack measurements
+                                        pcrlock files, Contrast manifests, dstack measurements, Sigstore bundles
 
-FILE is a manifest (manifest.json) or a signed one (manifest.dsse.json). `verify` and `export` trust your own
-owner key, and each one named with --owner. `show` verifies nothing, and says so. `import` verifies a signature
-where --key names a public key (PEM), and says what it did. `predict` is for the declared shape where nothing else is
-said; what the manifest leaves open of a TD, --acpi, --smbios, --launch or --log gives.
+FILE is a manifest (manifest.json) or a signed one (manifest.dsse.json, or a Sigstore bundle of it). `verify` and
+`export` trust your own owner key, and each one named with --owner. `show` verifies nothing, and says so. `import`
+verifies a signature where --key names a public key (PEM), and says what it did. `predict` is for the declared shape
+where nothing else is said; what the manifest leaves open of a TD, --acpi, --smbios, --launch or
+--log gives.
 
 Exit statuses: 0 done · 3 not a manifest · 10 not signed by an owner you trust, or changed since.
 """
@@ -27,6 +30,7 @@ from warily.errors import FormatError, UsageError
 from warily.formats._json import JsonObject
 from warily.formats.dsse import Envelope
 from warily.host import keys
+from warily.publish.sigstore import envelope_in
 from warily.release.signing import sign_manifest, verify_manifest
 
 
@@ -38,7 +42,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--owner", action="append", default=[], metavar="HEX", help="trust this owner's public key (32 bytes, hex)"
     )
-    parser.add_argument("--corim", action="store_true", help="export as a CoRIM (the one format there is)")
+    parser.add_argument("--corim", action="store_true", help="export as a CoRIM")
+    parser.add_argument("--sigstore", action="store_true", help="export as a Sigstore bundle")
     parser.add_argument("--signed", action="store_true", help="sign the export with your owner key")
     parser.add_argument(
         "--key", action="append", default=[], type=Path, metavar="FILE", help="import: whose signature it must bear"
@@ -93,12 +98,14 @@ def owners(named: list[str]) -> frozenset[bytes]:
 
 
 def _read(path: Path) -> bytes:
+    """The file; of a Sigstore bundle, the envelope in it."""
     try:
         with path.open("rb") as file:
-            return file.read(2 * LIMIT)
+            text = file.read(2 * LIMIT)
     except OSError as error:
         message = f"{path}: {error.strerror}"
         raise UsageError(message) from None
+    return envelope_in(text)
 
 
 def _unverified(text: bytes) -> Manifest:

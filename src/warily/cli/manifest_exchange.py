@@ -10,19 +10,22 @@ from warily.cli.manifest import owners
 from warily.core.manifest import Manifest
 from warily.errors import UsageError
 from warily.formats._json import JsonObject
+from warily.formats.dsse import Envelope
 from warily.host import keys
-from warily.publish import corim_export, references
+from warily.publish import corim_export, references, sigstore
 from warily.publish.references import References
-from warily.release.signing import verify_manifest
+from warily.release.signing import key_id, verify_manifest
 
 SHOWN = 40
 
 
 def export(options: argparse.Namespace) -> int:
-    """The CoRIM goes to standard output. A signed manifest must be signed by a trusted owner."""
-    if not options.corim:
-        raise UsageError("export as what?", hint="CoRIM is what there is: add --corim")
-    text = read_file(options.file)
+    """The CoRIM or the bundle goes to standard output. A signed manifest must be signed by a trusted owner."""
+    if options.corim is options.sigstore:
+        raise UsageError("export as what?", hint="add --corim or --sigstore")
+    text = sigstore.envelope_in(read_file(options.file))
+    if options.sigstore:
+        return _bundle(text, owners(options.owner))
     if "payload" in JsonObject.parse(text, what="manifest", limit=len(text)):
         manifest = verify_manifest(text, owners(options.owner))
     else:
@@ -36,6 +39,17 @@ def export(options: argparse.Namespace) -> int:
     if sys.stdout.isatty():
         raise UsageError("a CoRIM is binary", hint="send it to a file with >")
     sys.stdout.buffer.write(corim)
+    return 0
+
+
+def _bundle(envelope: bytes, trusted: frozenset[bytes]) -> int:
+    """The bundle is JSON with `--json` and without it. Raises `UsageError` for a manifest that nobody signed yet."""
+    if "payload" not in JsonObject.parse(envelope, what="manifest", limit=len(envelope)):
+        raise UsageError("a bundle holds a signed manifest", hint="sign it with `warily manifest sign` first")
+    verify_manifest(envelope, trusted)
+    names = {entry.keyid for entry in Envelope.decode(envelope).signatures}
+    signer = next(public for public in sorted(trusted) if key_id(public) in names or "" in names)
+    sys.stdout.buffer.write(sigstore.bundle(envelope, signer))
     return 0
 
 

@@ -57,7 +57,8 @@ class Envelope:
 
 
 def _signature(entry: JsonObject) -> Signature:
-    made = Signature(keyid=entry.text("keyid", limit=256), sig=_base64(entry.text("sig", limit=4096), "sig"))
+    keyid = entry.text("keyid", limit=256) if "keyid" in entry else ""  # a hint that may be left out
+    made = Signature(keyid=keyid, sig=_base64(entry.text("sig", limit=4096), "sig"))
     entry.finish()
     return made
 

@@ -1,4 +1,4 @@
-"""Reference values as others publish them, recognised by content: CoRIM, Keylime, pcrlock, Contrast, dstack.
+"""Reference values as others publish them, recognised by content: CoRIM, statements, Keylime, pcrlock, and so on.
 
 A signature is verified where a key is given. What nobody verified is said to be so, and is still only somebody's word.
 """
@@ -22,6 +22,8 @@ from warily.formats.cbor import Tag
 from warily.formats.comid import Comid, Digest, Environment, Measurement, decode_digests
 from warily.formats.corim import COMID, Corim, is_signed, signature_of
 from warily.formats.cose_sign1 import EDDSA, ES256, ES384, CoseSign1
+from warily.formats.dsse import Envelope
+from warily.publish import sigstore
 
 LIMIT: Final = 256 << 20
 # draft-cds-rats-intel-corim-profile: keys of measurement values, and the tag of "is a member of".
@@ -56,9 +58,11 @@ def read(data: bytes, *, keys: Sequence[bytes] = ()) -> References:
     """
     if data[:1] in (b"\xd2", b"\xd9", b"\xa2", b"\xa3", b"\xa4", b"\xa5"):
         return _cbor(data, keys)
+    top = JsonObject.parse(data, what="reference values", limit=LIMIT)
+    if "payloadType" in top or "mediaType" in top:
+        return _statement(Envelope.decode(sigstore.envelope_in(data)), keys, bundled="mediaType" in top)
     if keys:
         raise SignatureRefused("a key was given, and this format is not signed")
-    top = JsonObject.parse(data, what="reference values", limit=LIMIT)
     if keylime_policy.looks_like(top):
         return _plain("Keylime runtime policy", _keylime(data))
     if "records" in top:
@@ -69,12 +73,21 @@ def read(data: bytes, *, keys: Sequence[bytes] = ()) -> References:
         return _plain("dstack measurements", _dstack(data))
     raise FormatError(
         "reference values of no known format",
-        hint="known: CoRIM, Keylime runtime policies, systemd pcrlock files, Contrast manifests, dstack measurements",
+        hint="known: CoRIM, in-toto statements (DSSE, Sigstore bundles), Keylime runtime policies, "
+        "systemd pcrlock files, Contrast manifests, dstack measurements",
     )
 
 
 def _plain(name: str, values: Iterator[ReferenceValue]) -> References:
     return References(format=name, signature="none", values=tuple(values))
+
+
+def _statement(envelope: Envelope, keys: Sequence[bytes], *, bundled: bool) -> References:
+    if keys and not any(sigstore.is_signed_by(envelope, pem) for pem in keys):
+        raise SignatureRefused("the statement is not signed by a key that was given")
+    signature = "verified" if keys else "not verified" if envelope.signatures else "none"
+    name = "Sigstore bundle" if bundled else "DSSE envelope"
+    return References(format=name, signature=signature, values=tuple(sigstore.published(envelope)))
 
 
 def _cbor(data: bytes, keys: Sequence[bytes]) -> References:

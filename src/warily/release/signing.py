@@ -66,6 +66,7 @@ def verify_manifest(envelope: bytes, trusted: frozenset[bytes]) -> Manifest:
         raise ManifestRefused("manifest.type", f"its payload is {opened.payload_type!r}, not {PAYLOAD_TYPE}")
     known = {key_id(public): public for public in trusted}
     ours = [(known[s.keyid], s.sig) for s in opened.signatures if s.keyid in known]
+    ours += [(public, s.sig) for s in opened.signatures if not s.keyid for public in trusted]
     if not ours:
         names = ", ".join(s.keyid[:16] for s in opened.signatures)
         raise ManifestRefused(
