@@ -77,8 +77,8 @@ def launch(shape: tuple[int, int], *arguments: str) -> list[str]:
 
 def boot(folder: Path, shape: tuple[int, int], *arguments: str, firmware: Firmware = INSTALLED) -> dict[str, bytes]:
     """The registers after a boot that ended where the kernel looks for its root."""
-    command = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-no-reboot", "-display", "none", "-monitor", "none"]
-    command += firmware.arguments(folder)
+    command = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-no-reboot", "-display", "none"]
+    command += ["-monitor", "none", *firmware.arguments(folder)]
     with SoftwareTpm() as tpm:
         command += ["-chardev", f"socket,id=tpm,path={tpm.control}", *launch(shape, *arguments)]
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as machine:
