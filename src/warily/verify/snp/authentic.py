@@ -86,8 +86,8 @@ def intermediate_is_signed(case: Case) -> Finding:
     check = "snp.chain.intermediate"
     if case.leaf is None or case.root is None:
         return undecided(check, missing="the chain")
-    wanted = common_name(case.leaf.certificate.issuer)
     if case.intermediate is None:
+        wanted = common_name(case.leaf.certificate.issuer)
         others = [certificate.name for certificate in case.offered if is_intermediate(certificate)]
         if others:
             return failed(check, expected=wanted, found=", ".join(others)[:200])
@@ -114,7 +114,7 @@ def chain_is_in_date(case: Case) -> Finding:
     check = "snp.chain.dates"
     leaf, intermediate, root = case.chain()
     for certificate in (leaf.certificate, intermediate, root):
-        if not x509.is_valid_at(certificate, case.at):
+        if not certificate.not_before <= case.at <= certificate.not_after:
             return failed(
                 check,
                 expected=f"{certificate.name} valid at {case.at:%Y-%m-%d}",
@@ -198,7 +198,8 @@ def tcb_versions_are_well_formed(case: Case) -> Finding:
     report, product = case.report, case.product
     if product is None:
         return undecided(check, missing="the product")
-    for value in (report.reported_tcb, report.current_tcb, report.committed_tcb, report.launch_tcb):
+    values = (report.reported_tcb, report.current_tcb, report.committed_tcb, report.launch_tcb)
+    for value in dict.fromkeys(values):  # most often one
         try:
             Tcb.decode(value, product.tcb)
         except FormatError:

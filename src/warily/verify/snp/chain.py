@@ -66,7 +66,7 @@ def pick(evidence: SnpEvidence, collateral: SnpCollateral, *, rehearsal_roots: f
         _refuse_excess()
     offered, leaves = _offered(collateral.certificates, evidence.certificates, KIND_OF.get(report.signing_key))
     crls = tuple(map(x509.decoded_list, collateral.crls))
-    leaf = _leaf(report, leaves, at)
+    leaf = leaves[0] if len(leaves) == 1 else _leaf(report, leaves, at)
     certificate = leaf.certificate.raw if leaf else None
     intermediate, root, anchor = _authorities(certificate, collateral.certificates, evidence.certificates)
     return Case(
@@ -145,9 +145,7 @@ def _issuer(child: Certificate | None, candidates: Sequence[Certificate]) -> Cer
 
 def _leaf(report: SnpReport, leaves: Sequence[Leaf], at: datetime) -> Leaf | None:
     """The leaf that fits the report best: of its chip and TCB, and in date."""
-    if len(leaves) < 2:  # noqa: PLR2004  # nothing to choose
-        return leaves[0] if leaves else None
-    return max(leaves, key=lambda leaf: _fit(leaf, report, at))
+    return max(leaves, key=lambda leaf: _fit(leaf, report, at), default=None)
 
 
 def _fit(leaf: Leaf, report: SnpReport, at: datetime) -> tuple[bool, bool, bool]:
