@@ -75,6 +75,7 @@ from warily.formats import (
     igvm,
     initramfs,
     intel_collateral,
+    intel_tcb,
     kernel_config,
     keylime_policy,
     linux_kernel,
@@ -220,10 +221,8 @@ TARGETS: Final[dict[str, Target]] = {
     "initramfs.members": Target(initramfs.members, (written(made.archive),)),
     "http_response.HttpResponse.decode": Target(http, (files("evidence/tdx/*/*collateral*.json"),)),
     "intel_collateral.Bundle.decode": Target(intel_collateral.Bundle.decode, (files(*_COLLATERAL),)),
-    "intel_collateral.QeIdentity.decode": Target(
-        intel_collateral.QeIdentity.decode, (members("qe_identity", *_COLLATERAL),)
-    ),
-    "intel_collateral.TcbInfo.decode": Target(intel_collateral.TcbInfo.decode, (members("tcb_info", *_COLLATERAL),)),
+    "intel_tcb.QeIdentity.decode": Target(intel_tcb.QeIdentity.decode, (members("qe_identity", *_COLLATERAL),)),
+    "intel_tcb.TcbInfo.decode": Target(intel_tcb.TcbInfo.decode, (members("tcb_info", *_COLLATERAL),)),
     "intel_collateral.decode_response": Target(intel_collateral.decode_response, (files("evidence/tdx/*/sample_*"),)),
     "kernel_config.decode": Target(
         kernel_config.decode, (literal("# Linux/x86 6.1.0\n" + "".join(f"CONFIG_A{n}=y\n" for n in range(24))),)
