@@ -8,6 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests import forge_spdm
+from tests.forge_nvidia import NOW, certificate
 from warily.cli.main import run_command_line
 
 SDK = "evidence/nvidia/attestation-sdk"
@@ -69,3 +71,17 @@ def test_what_is_no_evidence_says_so(vectors: Path, capsys: pytest.CaptureFixtur
 def test_inspect(vectors: Path, file: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["inspect", str(vectors / file)]) == 0
     assert said in capsys.readouterr().out
+
+
+def test_a_devices_maker_is_named_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    case = forge_spdm.ForgedSpdm()
+    (tmp_path / "conversation").write_bytes(case.evidence.transcript)
+    (tmp_path / "root.der").write_bytes(certificate(forge_spdm.ROOT))
+    words = [str(tmp_path / "conversation"), "--at", f"{NOW:%Y-%m-%dT%H:%M:%SZ}"]
+    assert run_command_line(["verify", *words]) != 0
+    named = ["--authority", str(tmp_path / "root.der")]
+    assert run_command_line(["verify", *words, *named]) == 0
+    assert "rehearsal" not in capsys.readouterr().out
+    policy = tmp_path / "device.toml"
+    assert run_command_line(["policy", "init", *words, *named, "--out", str(policy)]) == 0
+    assert run_command_line(["verify", *words, "--expect", str(policy)]) == 0

@@ -116,7 +116,7 @@ def _choose_spdm(origin: Origin) -> SpdmExpect:
     case = pick_spdm(
         origin.evidence, origin.collateral, authorities=origin.want.authorities, rehearsal_roots=roots, at=origin.at
     )
-    return spdm.choose(case, genuine=origin.genuine, rehearsal_roots=roots)
+    return spdm.choose(case, rehearsal_roots=roots)
 
 
 def _choose_tpm(origin: Origin) -> TpmExpect:

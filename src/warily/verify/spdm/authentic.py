@@ -114,7 +114,7 @@ def root_is_trusted(case: Case) -> Finding:
     found = f"{top.name}, sha256 {x509.fingerprint(top).hex()}"
     if case.authorities or case.rehearsal_roots:
         return failed(check, expected="a root that the expectation names", found=found)
-    hint = f"if you trust {found}, name it in `authorities` of an expectation"
+    hint = f"if you trust {found}, name it with --authority, or in an expectation"
     return undecided(check, missing="the root of the device's maker that you trust", hint=hint)
 
 

@@ -29,7 +29,7 @@ _PINNED: Final = frozenset({
 })  # fmt: skip
 
 
-def choose(case: Case, *, genuine: bool, rehearsal_roots: frozenset[bytes]) -> SpdmExpect:
+def choose(case: Case, *, rehearsal_roots: frozenset[bytes]) -> SpdmExpect:
     """The expectation that accepts such a device with these measurements. Debugging stays refused.
 
     The root of the conversation is named only where it was not found out of order.
@@ -39,7 +39,7 @@ def choose(case: Case, *, genuine: bool, rehearsal_roots: frozenset[bytes]) -> S
     versions = [block.value for block in blocks if block.type == ValueType.SECURITY_VERSION]
     name = dice.device_names(case.leaf.extensions).get(dice.DEVICE_INFO) if case.path else None
     top = case.path[-1] if case.path else None
-    trusted = top is not None and certificate_path.is_self_issued(top) and not genuine
+    trusted = top is not None and certificate_path.is_self_issued(top) and x509.fingerprint(top) not in rehearsal_roots
     return SpdmExpect(
         authorities=frozenset({x509.fingerprint(top)}) if trusted and top is not None else frozenset(),
         rehearsal_roots=rehearsal_roots,

@@ -142,7 +142,8 @@ def root_is_trusted(case: Case) -> Finding:
         missing = f"the authority above {top.name}, {common_name(top.issuer)}"
         return undecided(check, missing=missing, hint="pass the authorities' certificates with --collateral")
     found = f"{top.name}, sha256 {x509.fingerprint(top).hex()}"
-    return failed(check, expected="a built-in authority, or one that the expectation names", found=found)
+    hint = "if you trust it, name it with --authority, or in `authorities` of an expectation file"
+    return failed(check, expected="a built-in authority, or one that the expectation names", found=found, hint=hint)
 
 
 def chain_is_signed(case: Case) -> Finding:
