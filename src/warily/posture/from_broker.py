@@ -80,14 +80,18 @@ def _appraisal(source: JsonObject, members: dict[str, object]) -> Appraisal:
     """The appraisal, with the checks that this version requires of one."""
     source.object("claims")  # an object, or an error
     claims = members["claims"]
+    anchor, rehearsal = source.text("anchor", limit=256), source.flag("rehearsal")
+    if not rehearsal and anchor.startswith("rehearsal"):
+        msg = f"{source.what}: it rests on a {anchor}, and says that it is no rehearsal"
+        raise FormatError(msg)
     return Appraisal(
         platform=source.text("platform", limit=64),
         at=_time(source.text("at")),
-        anchor=source.text("anchor", limit=256),
+        anchor=anchor,
         required=REQUIRED,
         findings=tuple(_finding(entry) for entry in source.objects("findings", limit=MAX_FINDINGS)),
         claims=claims if isinstance(claims, dict) else {},
-        rehearsal=source.flag("rehearsal"),
+        rehearsal=rehearsal,
     )
 
 

@@ -103,13 +103,7 @@ def pick(
     Logs are read by whoever judges them, after the signature; here only their number is bounded.
     """
     ders = dict.fromkeys((*collateral.certificates, *evidence.certificates))
-    counts = (len(evidence.quotes), len(ders), len(collateral.crls), len(evidence.event_logs))
-    fewest = 0 if evidence.hcl_report else 1  # a paravisor's report says something by itself
-    if not fewest <= counts[0] <= MAX_QUOTES or any(
-        count > most for count, most in zip(counts[1:], (MAX_CERTIFICATES, MAX_CRLS, MAX_LOGS), strict=True)
-    ):
-        msg = f"TPM evidence of {counts[0]} quotes, {counts[1]} certificates, {counts[2]} CRLs, {counts[3]} logs"
-        raise FormatError(msg)
+    _bound(evidence, collateral, len(ders))
     hcl = HclReport.decode(evidence.hcl_report) if evidence.hcl_report else None
     if hcl and isinstance(want.credential, ActivatedCredential):
         msg = "a paravisor vouches for this attestation key: it is not bound by a credential"
@@ -137,6 +131,17 @@ def pick(
         at=at,
         want=want,
     )
+
+
+def _bound(evidence: TpmEvidence, collateral: TpmCollateral, certificates: int) -> None:
+    """Raises `FormatError` where there is too much of anything, or no quote."""
+    counts = (len(evidence.quotes), certificates, len(collateral.crls), len(evidence.event_logs))
+    fewest = 0 if evidence.hcl_report else 1  # a paravisor's report says something by itself
+    if not fewest <= counts[0] <= MAX_QUOTES or any(
+        count > most for count, most in zip(counts[1:], (MAX_CERTIFICATES, MAX_CRLS, MAX_LOGS), strict=True)
+    ):
+        msg = f"TPM evidence of {counts[0]} quotes, {counts[1]} certificates, {counts[2]} CRLs, {counts[3]} logs"
+        raise FormatError(msg)
 
 
 def _quote(raw: TpmQuote) -> Quote:
