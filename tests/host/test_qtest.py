@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,15 @@ def test_what_firmware_could_start_from() -> None:
     assert found.items["BootMenu"] == bytes(2)
     assert not found.devices.ata
     assert qtest.read_tables(["-machine", "q35", *disk, "-boot", "menu=on"]).items["BootMenu"] == b"\1\0"
+
+
+def test_firmware_that_runs_smm_agrees_on_how_processors_come_and_go() -> None:
+    words = ["-nodefaults", "-machine", "q35", "-smp", "2,maxcpus=4", "-bios", "ovmf"]
+    usual, smm = (qtest.read_tables(words, setup=replace(qtest.OVMF, smm=smm)).acpi for smm in (False, True))
+    assert b"CSMI" not in usual.tables  # the method that raises the interrupt
+    assert usual.tables != smm.tables
+    again = qtest.read_tables(["-nodefaults", "-machine", "pc"], setup=replace(qtest.OVMF, smm=True)).acpi
+    assert again.tables == qtest.read_tables(["-nodefaults", "-machine", "pc"], setup=qtest.OVMF).acpi.tables
 
 
 @pytest.mark.parametrize(

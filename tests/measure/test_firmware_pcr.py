@@ -11,6 +11,7 @@ import pytest
 from tests.uki_images import minimal_stub
 from warily.errors import FormatError, UsageError
 from warily.formats.firmware_volume import parse_volumes
+from warily.measure import firmware_pcr
 from warily.measure.boot import BootEvent, fold
 from warily.measure.boot.steps import separator
 from warily.measure.firmware_pcr import firmware_events
@@ -74,6 +75,14 @@ def test_where_the_port_is_kept_is_not_guessed(vectors: Path, before: bytes, aft
     assert changed != data
     found = timer_port_at(replace(volume, data=memoryview(changed)))
     assert found == (at if after.startswith(b"MZ") else None)  # names of sections decide nothing
+
+
+def test_firmware_that_runs_smm_writes_what_is_not_modelled(vectors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = (vectors / "measure" / "firmware" / "OVMF.generic.fd").read_bytes()
+    monkeypatch.setattr(firmware_pcr, "SMM_DRIVER", PEI_CORE)  # no vector runs SMM; every image has this file
+    event = firmware_events(image)[1]
+    assert event.hashed is None
+    assert "SMM" in event.because
 
 
 def test_another_version_can_be_named(vectors: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.formats.test_linux_kernel import kernel
 from tests.measure.boot.test_layout import AFTER, BEFORE, ITEMS, firmware
 from tests.measure.boot.test_options import MACHINE
+from tests.signed_programs import authority, certificates, sign
 from tests.smbios_tables import END, SYSTEM
 from tests.tdx_images import BFV, CFV, MR_EXTEND, TD_HOB, TEMP_MEM, store, tdvf, variable
 from tests.uki_images import assemble, minimal_stub
@@ -18,7 +19,7 @@ from warily.core.registers import Prediction
 from warily.errors import FormatError, UsageError
 from warily.formats.smbios import SmbiosTables
 from warily.formats.tcg_log import EventType
-from warily.formats.uefi_varstore import GLOBAL
+from warily.formats.uefi_varstore import GLOBAL, IMAGE_SECURITY
 from warily.measure.boot import BootEvent, hashed, known
 from warily.measure.boot.layout import SECURE_BOOT_DRIVER, SMBIOS_DRIVER
 from warily.measure.tdx import TdxLaunch, predict
@@ -164,6 +165,27 @@ def test_secure_boot_needs_to_know_who_vouches() -> None:
     drivers = ("f062221e-c607-44c2-b0b4-c3886331d351", SECURE_BOOT_DRIVER)
     prediction = predict(launch(firmware=image(firmware(BEFORE, ITEMS, drivers=drivers), variable("PK", GLOBAL, b"k"))))
     assert "vouches" in dict(prediction.absent)["rtmr0"]
+
+
+@pytest.mark.parametrize(("route", "loaders"), [("kernel", 0), ("disk", 0), ("disk", 1)])
+def test_secure_boot_with_a_program_that_is_vouched_for(route: str, loaders: int) -> None:
+    """The entry of db counts once, and the stub's kernel not at all: firmware is not asked about it."""
+    owner = authority("owner")
+    keys = variable("PK", GLOBAL, b"k") + variable("db", IMAGE_SECURITY, certificates(owner[0]))
+    drivers = ("f062221e-c607-44c2-b0b4-c3886331d351", SECURE_BOOT_DRIVER)
+    built = image(firmware(BEFORE, ITEMS, drivers=drivers), keys)
+    loader = assemble(minimal_stub(), [(".sdmagic", b"#### LoaderInfo: systemd-boot 257 ####")])
+    given: dict[str, object] = {"firmware": built, "initrd": None, "command_line": None, "route": route}
+    given |= {"loader": sign(loader, owner)} if loaders else {}
+    given |= {"partitions": b"", "devices": MACHINE, "file_system": False} if route == "disk" else {}
+    found = predict(launch(kernel=sign(uki("257"), owner), **given))
+    assert found.absent == ()
+    assert [step.input for step in found.trace].count("authority (variables)") == 1
+    assert "kernel in the image (uki)" not in [step.input for step in found.trace]
+    plain = predict(launch(**(given | {"kernel": uki("257"), "loader": None, "firmware": BUILT})))
+    assert "kernel in the image (uki)" in [step.input for step in plain.trace]
+    refused = predict(launch(kernel=uki("257"), **given))
+    assert "would not start it" in dict(refused.absent)["rtmr0"]
 
 
 def log(*events: BootEvent) -> tuple[BootEvent, ...]:

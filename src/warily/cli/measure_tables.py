@@ -109,20 +109,25 @@ def _asked(launch: str, firmware: bytes | None) -> Host:
     except ValueError as error:
         msg = f"--launch: {error}"
         raise UsageError(msg) from None
-    setup = OVMF_2022 if firmware is not None and _is_old(firmware) else OVMF
+    setup = OVMF
+    if firmware is not None:
+        old, smm = _kind(firmware)
+        setup = replace(OVMF_2022 if old else OVMF, smm=smm)
     found = read_tables([word for word in words if not word.startswith("qemu-system-")], setup=setup)
     smbios = None if found.smbios is None else SmbiosTables.decode(found.smbios)
     return Host(acpi=found.acpi, smbios=smbios, devices=found.devices, items=found.items)
 
 
-def _is_old(firmware: bytes) -> bool:
+def _kind(firmware: bytes) -> tuple[bool, bool]:
+    """Whether it programs the machine as that of 2022, and whether it runs SMM."""
     from warily.errors import FormatError  # noqa: PLC0415  # --help answers without it
     from warily.measure.boot import facts_of  # noqa: PLC0415  # likewise
 
     try:
-        return any(layout.name in WITH_OLD_SETUP for layout in facts_of(firmware, layout=None).layouts)
+        facts = facts_of(firmware, layout=None)
     except FormatError:
-        return False
+        return False, False
+    return any(layout.name in WITH_OLD_SETUP for layout in facts.layouts), facts.runs_smm
 
 
 def acpi_folder(folder: str) -> "AcpiBlobs":

@@ -30,6 +30,7 @@ DIRECTORY_KEY: Final = 0x19
 DMA_HIGH: Final = 0x514
 DMA_LOW: Final = 0x518
 DMA_READ_SELECT: Final = 0x0A
+DMA_WRITE_SELECT: Final = 0x18
 SCRATCH: Final = 0x1000
 BUFFER: Final = 0x100000
 MAX_FILE: Final = 16 << 20
@@ -41,6 +42,10 @@ RSDP: Final = "etc/acpi/rsdp"
 TABLES: Final = "etc/acpi/tables"
 TPM_LOG: Final = "etc/tpm/log"
 SMBIOS: Final = "etc/smbios/smbios-tables"
+SMI_SUPPORTED: Final = "etc/smi/supported-features"
+SMI_REQUESTED: Final = "etc/smi/requested-features"
+SMI_AGREED: Final = "etc/smi/features-ok"
+SMI_WANTED: Final = 0b111  # broadcast, hot-plug and hot-unplug of processors (OvmfPkg/SmmControl2Dxe)
 BOOT_ORDER: Final = "bootorder"
 BOOT_MENU: Final = "BootMenu"
 BOOT_MENU_KEY: Final = 0x0E
@@ -60,12 +65,14 @@ class Setup:
     """What firmware programs before it reads the tables.
 
     `ecam` is where it puts PCI Express configuration space (q35), `pm_base` the ports of power management on `pc`,
-    and `window` where the 64-bit PCI addresses begin that it hands out; None where it keeps to 32 bits.
+    and `window` where the 64-bit PCI addresses begin that it hands out; None where it keeps to 32 bits. `smm` says that
+    it runs in system management mode, and so agrees with QEMU on how processors come and go.
     """
 
     ecam: int
     pm_base: int
     window: int | None
+    smm: bool = False
 
 
 OVMF: Final = Setup(ecam=0xE0000000, pm_base=0xB000, window=0xC000000000)
@@ -129,6 +136,8 @@ def read_tables(
         ports = _Ports(asked)
         _program(ports, words, chosen)
         places = _places(ports)
+        if chosen.smm and SMI_SUPPORTED in places:
+            _agree_on_smi(ports, places)
         smbios = _read(ports, *places[SMBIOS]) if SMBIOS in places and not _is_host(arguments) else None
         items: dict[str, bytes] = {name: _read(ports, *places[name]) for name in ITEMS if name in places}
         items[BOOT_MENU] = ports.file(BOOT_MENU_KEY, 2)
@@ -191,13 +200,29 @@ class _Ports:
 
     def file(self, key: int, size: int) -> bytes:
         """The first `size` bytes of what fw_cfg has under `key`, by its DMA interface."""
-        control = struct.pack(">IIQ", (key << 16) | DMA_READ_SELECT, size, BUFFER)
+        self._transfer(key, size, DMA_READ_SELECT)
+        return bytes.fromhex(self.do(f"read {BUFFER:#x} {size}")[0].removeprefix("0x"))
+
+    def write_file(self, key: int, data: bytes) -> None:
+        """Put `data` at the start of a file of fw_cfg that firmware may write."""
+        self.do(f"write {BUFFER:#x} {len(data)} 0x{data.hex()}")
+        self._transfer(key, len(data), DMA_WRITE_SELECT)
+
+    def _transfer(self, key: int, size: int, what: int) -> None:
+        control = struct.pack(">IIQ", (key << 16) | what, size, BUFFER)
         self.do(f"write {SCRATCH:#x} {len(control)} 0x{control.hex()}")
         self.do(f"outl {DMA_HIGH:#x} 0")
         self.do(f"outl {DMA_LOW:#x} {int.from_bytes(SCRATCH.to_bytes(4, 'big'), 'little'):#x}")
         if int(self.do(f"read {SCRATCH:#x} 4")[0], 16):
             raise HostError("QEMU does not hand out its firmware configuration by DMA")
-        return bytes.fromhex(self.do(f"read {BUFFER:#x} {size}")[0].removeprefix("0x"))
+
+
+def _agree_on_smi(ports: _Ports, places: Mapping[str, tuple[int, int]]) -> None:
+    """Ask for what edk2 asks for of what QEMU offers; reading the answer makes it count."""
+    offered = int.from_bytes(_read(ports, *places[SMI_SUPPORTED]), "little")
+    ports.write_file(places[SMI_REQUESTED][0], (offered & SMI_WANTED).to_bytes(8, "little"))
+    if _read(ports, *places[SMI_AGREED]) != b"\1":
+        raise HostError("QEMU does not agree to the SMI features that it offers itself")
 
 
 def _address(device: int, function: int, register: int) -> int:

@@ -14,6 +14,7 @@ from warily.errors import UsageError
 from warily.formats.firmware_volume import Volume, file_sections, parse_volumes
 from warily.formats.tcg_log import EventType
 from warily.measure.boot import Alternative, BootEvent, hashed, unknown
+from warily.measure.boot.layout import SMM_DRIVER
 from warily.measure.pei_timer import PC_TIMER_PORT, Q35_TIMER_PORT, timer_port_at, with_timer_port
 from warily.measure.platform_info import MachineShape, platform_info_of
 
@@ -46,6 +47,7 @@ def firmware_events(
             "this firmware measures nothing into PCR 0: it has no Tcg2Pei module",
             hint="OVMF built without a TPM driver, or for TDX only, extends no PCR",
         )
+    smm = any(SMM_DRIVER in volume.files for volume in found)
     text = named_version(pei) if version is None else version
     if len(text) > MAX_VERSION:
         msg = f"firmware version: over {MAX_VERSION} characters"
@@ -58,7 +60,7 @@ def firmware_events(
             ingredient=INGREDIENT,
             data=f"{text}\0".encode("utf-16-le"),
         ),
-        _pei_volume(bytes(pei.data), shape) if writes else _plain_pei_volume(pei),
+        _pei_volume(bytes(pei.data), shape) if writes else _plain_pei_volume(pei, smm=smm),
         _blob("DXE volume", bytes(dxe.data)),
     )
 
@@ -81,8 +83,11 @@ def _with(found: Sequence[Volume], core: str) -> Volume | None:
     return next((volume for volume in found if core in volume.files), None)
 
 
-def _plain_pei_volume(volume: Volume) -> BootEvent:
+def _plain_pei_volume(volume: Volume, *, smm: bool) -> BootEvent:
     """The PEI volume as it is measured, where all that is written there is the port of the timer."""
+    if smm:
+        because = "firmware that runs SMM writes into it what it finds of the machine, and what is not modelled"
+        return unknown(PCR, EventType.EFI_PLATFORM_FIRMWARE_BLOB, "PEI volume", ingredient=INGREDIENT, because=because)
     at = timer_port_at(volume)
     usual = _blob("PEI volume", with_timer_port(volume, at, Q35_TIMER_PORT))
     if at is None:

@@ -152,8 +152,7 @@ def boot_events(boot: PcrBoot, banks: Sequence[str]) -> tuple[BootEvent, ...]:
     layout = facts.layouts[0]
     store = _store(boot)
     vouchers = authorities(facts, store, [boot.loader, boot.program] if boot.loader else [_as_started(boot)])
-    second = vouchers[1] if vouchers and boot.loader else ()
-    started = _program(boot, layout, banks, boot.smbios or stub_smbios_of(logged), second)
+    started = _program(boot, layout, banks, boot.smbios or stub_smbios_of(logged), vouchers)
     inputs = BootInputs(
         facts=facts,
         firmware_events=firmware_events(
@@ -205,7 +204,7 @@ def _program(
     layout: BootLayout,
     banks: Sequence[str],
     smbios: SmbiosTables | tuple[BootEvent, ...] | None,
-    authority: tuple[BootEvent, ...],
+    vouchers: tuple[tuple[BootEvent, ...], ...] | None,
 ) -> Started:
     """What the program decides: its digest as firmware sees it, and what stub and Linux get."""
     image = _as_started(boot)
@@ -224,12 +223,15 @@ def _program(
     data, given = memoryview(boot.program), boot.command_line
     before: tuple[BootEvent, ...] = ()
     if boot.loader is not None:
-        found = loaded(boot.loader, boot.program, sections, smbios, algorithms=banks, authority=authority)
+        second = vouchers[1] if vouchers else ()
+        found = loaded(boot.loader, boot.program, sections, smbios, algorithms=banks, authority=second)
         digests, before, given, smbios = found.image, found.before, found.given, found.smbios
     events = uki_events(data, algorithms=banks, profile=boot.profile, version=boot.stub)
+    secure = vouchers is not None
+    own = stub_events(data, uki, sections, algorithms=banks, given=given, smbios=smbios, secure_boot=secure)
     return Started(
         image=digests,
-        stub=(*before, *events, *stub_events(data, uki, sections, algorithms=banks, given=given, smbios=smbios)),
+        stub=(*before, *events, *own),
         load_options=load_options(data, uki, sections, given),
         initrd=handed_initrd(data, uki, sections, banks),
     )

@@ -1,7 +1,7 @@
 """What systemd-stub does between firmware and Linux, as far as registers outside PCR 11 tell it.
 
-The command line and the initrd that it hands to Linux are what Linux measures into PCR 9. Until version 256 all of that
-is modelled (and seen in boots of 252); later stubs hand over more, which is left open rather than guessed.
+The command line and the initrd that it hands to Linux are what Linux measures into PCR 9. Until version 257 all of that
+is modelled (and seen in boots of 252, 254 and 257); later stubs hand over more, which is left open rather than guessed.
 Source: systemd-stub(7); systemd src/boot/efi/stub.c and cpio.c.
 """
 
@@ -23,12 +23,17 @@ SMBIOS_PCR: Final = 1
 SMBIOS_TAGS: Final = {1: 0xD5CB7CBC, 2: 0xE0D47BC8, 11: 0xC0B3BD23}
 SMBIOS_SINCE: Final = 262  # seen there; not known of 258 to 261
 PARAMETERS_PCR: Final = 12
-MODELLED_UNTIL: Final = 256  # from 257 on, os-release and the profile are handed over as well
+MODELLED_UNTIL: Final = 257  # 262 hands over something that is new at each start
 LOADS_KERNEL_UNTIL: Final = 257  # by firmware's LoadImage, which measures it; 262 is seen not to
 CONSOLE: Final = "console="
 
-# Sections handed over as files of the initial RAM file system, in this order: section → file name.
-HANDED_OVER: Final = ((".pcrsig", "tpm2-pcr-signature.json"), (".pcrpkey", "tpm2-pcr-public-key.pem"))
+# Sections handed over as files of the initial RAM file system, in this order: section, file name, first version.
+HANDED_OVER: Final = (
+    (".pcrsig", "tpm2-pcr-signature.json", 252),
+    (".pcrpkey", "tpm2-pcr-public-key.pem", 252),
+    (".osrel", "os-release", 257),
+    (".profile", "profile", 257),
+)
 FOLDER: Final = ".extra"
 _FOLDER_MODE: Final = 0o40555
 _FILE_MODE: Final = 0o100444
@@ -43,10 +48,13 @@ def stub_events(
     algorithms: Sequence[str],
     given: str,
     smbios: SmbiosTables | tuple[BootEvent, ...] | None = None,
+    secure_boot: bool = False,
 ) -> Iterator[BootEvent]:
     """What the stub extends after PCR 11: the command line it was `given`, and through firmware the kernel.
 
-    Later stubs measure some of the machine's SMBIOS tables instead: `smbios` has QEMU's, or the events in a log.
+    With Secure Boot the stub vouches for the kernel in firmware's place, and firmware does not measure it then. Later
+    stubs do not load it through firmware, and measure some of the machine's SMBIOS tables: `smbios` has QEMU's, or the
+    events in a log.
     """
     if given:
         text = f"{mangled(given)}\0".encode("utf-16-le")
@@ -54,7 +62,7 @@ def stub_events(
     if uki.stub is None:
         because = "the image does not say which stub it has"
         yield unknown(KERNEL_PCR, EventType.EFI_BOOT_SERVICES_APPLICATION, KERNEL, ingredient="uki", because=because)
-    elif uki.stub.major <= LOADS_KERNEL_UNTIL:
+    elif uki.stub.major <= LOADS_KERNEL_UNTIL and not secure_boot:
         kernel = sections[KERNEL].loaded(data)
         digests = {algorithm: authenticode(kernel, algorithm) for algorithm in algorithms}
         yield known(
@@ -130,9 +138,9 @@ def handed_initrd(
     if uki.stub is None or uki.stub.major > MODELLED_UNTIL:
         return None
     parts = [sections[name].loaded(data) for name in (".ucode", ".initrd") if name in sections]
-    for name, file in HANDED_OVER:
+    for name, file, since in HANDED_OVER:
         section = sections.get(name) or uki.section(name)
-        if section is not None and section.virtual_size:
+        if section is not None and section.virtual_size and since <= uki.stub.major:
             parts.append(memoryview(_archive(file, bytes(section.loaded(data)))))
     found = {}
     for algorithm in algorithms if parts else ():

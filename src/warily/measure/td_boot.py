@@ -216,7 +216,15 @@ class TdBoot:
             second = vouchers[1] if (vouchers := self._authorities(patched=False)) else ()
             found = loaded(self._launch.loader, kernel, sections, smbios, algorithms=(ALGORITHM,), authority=second)
             before, given, smbios = found.before, found.given, found.smbios
-        own = stub_events(kernel, uki, sections, algorithms=(ALGORITHM,), given=given, smbios=smbios)
+        own = stub_events(
+            kernel,
+            uki,
+            sections,
+            algorithms=(ALGORITHM,),
+            given=given,
+            smbios=smbios,
+            secure_boot=self._authorities(patched=False) is not None,
+        )
         return (*before, *uki_events(kernel, algorithms=(ALGORITHM,)), *own)
 
     def _load_options(self, variant: Variant) -> bytes | None:

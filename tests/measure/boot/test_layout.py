@@ -1,14 +1,18 @@
 """Event layouts: identified by what an image shows, and never guessed."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.formats.test_firmware_volume import file, section, volume
+from tests.smbios_tables import END, SYSTEM, structure
 from warily.errors import UsageError
-from warily.measure.boot import examine, facts_of, layout_named, layouts
-from warily.measure.boot.layout import RTMR_DRIVER, SMBIOS_DRIVER
+from warily.formats.smbios import SmbiosTables
+from warily.formats.uefi_varstore import VariableStore
+from warily.measure.boot import BootInputs, examine, facts_of, layout_named, layouts, predict_events
+from warily.measure.boot.layout import RTMR_DRIVER, SMBIOS_DRIVER, SMM_DRIVER
 from warily.measure.boot.steps import STEPS
 
 BEFORE, AFTER = b"initrd=initrd \0", b" initrd=initrd\0"
@@ -96,3 +100,21 @@ def test_layouts_are_dated_and_made_of_known_steps() -> None:
 )
 def test_the_word_for_the_initrd(name: str, given: str, line: str, *, initrd: bool) -> None:
     assert layout_named(name).command_line(given, initrd=initrd) == line
+
+
+def test_firmware_that_runs_smm_measures_smbios_tables_last() -> None:
+    """As seen in a boot of Debian's 2026.08 with OVMF_CODE_4M.secboot.fd: the TPM driver is called first."""
+    usual, smm = (examine(firmware(BEFORE, ITEMS, drivers=(SMBIOS_DRIVER, *more))) for more in ((), (SMM_DRIVER,)))
+    assert (usual.runs_smm, smm.runs_smm) == (False, True)
+    tables, layout = SmbiosTables.decode(SYSTEM + structure(0, 0, b"", b"own") + END), usual.layouts[0]
+    orders = []
+    for facts in (usual, smm):
+        inputs = BootInputs(facts=facts, variables=VariableStore(variables=()), smbios=tables)
+        events = predict_events(inputs, layout, platform="tpm", route="kernel")
+        orders.append([event.name for event in events if event.register == 1])
+    first, second = orders
+    assert first[-5:] == ["SMBIOS tables", *first[-4:-1], "separator"]
+    assert second[-5:] == [*first[-4:-1], "separator", "SMBIOS tables"]
+    old = layout_named("ovmf-2022.11")
+    inputs = BootInputs(facts=replace(smm, layouts=(old,)))
+    assert all(event.name != "SMBIOS tables" for event in predict_events(inputs, old, platform="tpm", route="kernel"))

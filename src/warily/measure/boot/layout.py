@@ -27,6 +27,7 @@ FOLDER: Final = "boot_layouts"
 RTMR_DRIVER: Final = "f062221e-c607-44c2-b0b4-c3886331d351"  # TdTcg2Dxe
 SMBIOS_DRIVER: Final = "d27fed59-abb4-4fed-bead-2a878c7e4a7e"  # SmbiosMeasurementDxe
 SECURE_BOOT_DRIVER: Final = "f0e6a44f-7195-41c3-ac64-54f202cd0a21"  # SecureBootConfigDxe
+SMM_DRIVER: Final = "9f7dcade-11ea-448a-a46f-76e003657dd1"  # VariableSmmRuntimeDxe
 _VERSION: Final = re.compile(rb"2\x000\x00(?:[0-9]\x00){2}\.\x00[01]\x00[0-9]\x00(?:[\x20-\x7e]\x00){0,64}")
 _LETTER: Final = re.compile(rb"[\x20-\x7e]\x00")
 
@@ -85,6 +86,11 @@ class FirmwareFacts:
     def measures_smbios(self) -> bool:
         """Whether it measures the SMBIOS tables."""
         return SMBIOS_DRIVER in self.drivers
+
+    @property
+    def runs_smm(self) -> bool:
+        """Whether it keeps its variables in system management mode."""
+        return SMM_DRIVER in self.drivers
 
     @property
     def extends_rtmrs(self) -> bool:
