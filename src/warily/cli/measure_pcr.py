@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from warily.core.registers import Prediction
     from warily.formats.tcg_log import EventLog
     from warily.measure.boot import BootEvent
+    from warily.measure.pcr import PcrBoot
 
 BANKS: Final = ("sha1", "sha256", "sha384", "sha512")
 MAX_SECTION: Final = 1 << 30
@@ -79,7 +80,9 @@ def _policy(pcr: argparse.ArgumentParser) -> None:
 
 
 def _pcr(options: argparse.Namespace) -> "Prediction":
-    from warily.measure.pcr import replay  # noqa: PLC0415  # --help answers without it
+    from warily.measure.pcr import predict, replay  # noqa: PLC0415  # --help answers without it
+    from warily.measure.pcr_layouts import predict_boot  # noqa: PLC0415  # likewise
+    from warily.measure.uki import USUAL_PATHS  # noqa: PLC0415  # likewise
 
     banks = tuple(dict.fromkeys(options.bank or BANKS))
     log = _log(options.log) if options.log else None
@@ -91,28 +94,22 @@ def _pcr(options: argparse.Namespace) -> "Prediction":
         )
     if options.kernel and not options.firmware:
         raise UsageError("without firmware a kernel is in no PCR", hint="add --firmware FILE")
-    return _with_policies(_predicted(_events(options, banks, log), options, banks), options)
+    paths = () if options.kernel or options.phases is not None else USUAL_PATHS[1:]
+    if options.firmware:
+        if options.section:
+            raise UsageError("firmware starts a whole image, not sections", hint="use --uki FILE")
+        found = predict_boot(_boot(options, log), banks=banks, path=options.phases or "", paths=paths)
+    else:
+        found = predict(_image_events(options, banks), banks=banks, path=options.phases or "", paths=paths)
+    return _with_policies(found, options)
 
 
-def _predicted(events: "tuple[BootEvent, ...]", options: argparse.Namespace, banks: tuple[str, ...]) -> "Prediction":
-    from warily.measure.pcr import predict  # noqa: PLC0415  # --help answers without it
-    from warily.measure.uki import USUAL_PATHS  # noqa: PLC0415  # likewise
-
-    if options.phases is not None:
-        return predict(events, banks=banks, path=options.phases)
-    return predict(events, banks=banks, paths=() if options.kernel else USUAL_PATHS[1:])
-
-
-def _events(options: argparse.Namespace, banks: tuple[str, ...], log: "EventLog | None") -> "tuple[BootEvent, ...]":
+def _image_events(options: argparse.Namespace, banks: tuple[str, ...]) -> "tuple[BootEvent, ...]":
     from warily.formats import pe  # noqa: PLC0415  # --help answers without it
     from warily.measure.uki import section_events, uki_events  # noqa: PLC0415  # likewise
 
     if options.section:
-        if options.firmware:
-            raise UsageError("firmware starts a whole image, not sections", hint="use --uki FILE")
         return section_events(dict(map(_section, options.section)), algorithms=banks)
-    if options.firmware:
-        return _boot(options, banks, log)
     data = read(options.uki, pe.LIMIT)
     return uki_events(data, algorithms=banks, profile=options.profile, version=options.stub)
 
@@ -125,15 +122,15 @@ def _section(text: str) -> tuple[str, bytes]:
     return f".{name.removeprefix('.')}", read(path, MAX_SECTION)
 
 
-def _boot(options: argparse.Namespace, banks: tuple[str, ...], log: "EventLog | None") -> "tuple[BootEvent, ...]":
+def _boot(options: argparse.Namespace, log: "EventLog | None") -> "PcrBoot":
     from warily.formats import pe  # noqa: PLC0415  # --help answers without it
     from warily.formats.ovmf import LIMIT  # noqa: PLC0415  # likewise
     from warily.measure.direct_boot import MAX_INITRD  # noqa: PLC0415  # likewise
-    from warily.measure.pcr import PcrBoot, boot_events  # noqa: PLC0415  # likewise
+    from warily.measure.pcr import PcrBoot  # noqa: PLC0415  # likewise
 
     firmware = read(options.firmware, LIMIT)
     host, disk = host_tables(options, firmware), disk_of(options)
-    boot = PcrBoot(
+    return PcrBoot(
         firmware=firmware,
         program=read(options.uki or options.kernel, pe.LIMIT),
         route="kernel" if options.disk is None else "disk",
@@ -156,7 +153,6 @@ def _boot(options: argparse.Namespace, banks: tuple[str, ...], log: "EventLog | 
         profile=options.profile,
         stub=options.stub,
     )
-    return boot_events(boot, banks)
 
 
 def _log(path: str) -> "EventLog":

@@ -142,10 +142,7 @@ def boot_events(boot: PcrBoot, banks: Sequence[str]) -> tuple[BootEvent, ...]:
     """What the boot extends, in order; what stays open says why. Raises `UsageError` and `FormatError`."""
     facts = facts_of(boot.firmware, layout=boot.layout)
     logged = events_of(boot.log) if boot.log else ()
-    if (
-        len({(layout.steps("tpm", boot.route), layout.initrd_word, layout.boot_options) for layout in facts.layouts})
-        != 1
-    ):
+    if not (facts.layouts and same_events(facts.layouts, boot.route)):
         names = ", ".join(layout.name for layout in facts.layouts) or "none"
         msg = f"which events this firmware logs is not known; layouts that fit: {names}"
         raise UsageError(msg, hint="name one: --layout NAME")
@@ -170,6 +167,11 @@ def boot_events(boot: PcrBoot, banks: Sequence[str]) -> tuple[BootEvent, ...]:
         initrd=started.initrd,
     )
     return predict_events(inputs, layout, platform="tpm", route=boot.route)
+
+
+def same_events(fitting: Sequence[BootLayout], route: Route) -> bool:
+    """Whether these layouts lead to the same events."""
+    return len({(each.steps("tpm", route), each.initrd_word, each.boot_options) for each in fitting}) == 1
 
 
 def _disk_variables(boot: PcrBoot, facts: FirmwareFacts, layout: BootLayout) -> tuple[BootEvent, ...] | None:
