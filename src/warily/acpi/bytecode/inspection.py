@@ -149,8 +149,9 @@ def _arity(method: Method) -> int:
 
 def _entries(machine: Machine, slot: Slot) -> Iterator[tuple[Method, str]]:
     """What the kernel evaluates under this name, and when: methods, and fields that evaluating reads."""
-    names = [slot.node.name, *machine.names.aliases_of(slot.node)]
-    when = min((label(name) for name in names), key=lambda each: each == CALL)
+    when = label(slot.node.name)
+    if when == CALL:
+        when = next((each for each in map(label, machine.names.aliases_of(slot.node)) if each != CALL), CALL)
     for method in slot.methods.values():
         yield method, when
     if slot.units and when != CALL:
