@@ -249,7 +249,7 @@ Device(\_SB.D1){Name(_HID,"LNRO0005")
   Name(RB,ResourceTemplate(){Memory32Fixed(ReadWrite,0,0x1000,M0)})
   Method(_CRS,0,Serialized){CreateDWordField(RB,4,MB) MB=0x1000000 Return(RB)}}
 
-//= ok-virtio-mmio - -
+//= ok-virtio-mmio - - DSDT
 Device(\_SB.VR00){Name(_HID,"LNRO0005") Name(_UID,0) Name(_CCA,1) Name(_CRS,ResourceTemplate(){Memory32Fixed(ReadWrite,0xFEB00000,0x200) Interrupt(ResourceConsumer,Level,ActiveHigh,Exclusive){16}})}
 
 //= cpc-ram MEM_RAM_WRITE auto
@@ -304,3 +304,28 @@ Device(\_SB.D1){Name(OSV,0)
 //= ok-prt - -
 Device(\_SB.D1){Name(_HID,EisaId("PNP0A08"))
   Method(_PRT,0,Serialized){Local0=Package(128){} Local1=0 While(Local1<128){Local2=Local1>>2 Local3=(Local1+Local2)&3 Local4=Package(4){} Local4[0]=(Local2<<16)|0xFFFF Local4[1]=Local1&3 Local4[2]=0 Local4[3]=Local3 Local0[Local1]=Local4 Local1++} Return(Local0)}}
+
+//= virtio-in-ssdt UNEXPECTED_DEVICE auto
+Device(\_SB.VR99){Name(_HID,"LNRO0005") Name(_UID,99)
+  Name(_CRS,ResourceTemplate(){Memory32Fixed(ReadWrite,0xFEB04000,0x200)})}
+
+//= another-hypervisor UNEXPECTED_DEVICE auto
+Device(\_SB.VMB0){Name(_HID,"VMBUS") Name(_UID,0)}
+
+//= string-index MEM_RAM_WRITE auto:_INI
+Device(\_SB.D1){Name(SS,"FED00000") Method(_INI,0,Serialized){SS[0]=0x30 Local0=SS+0 POKE{Local0}}}
+
+//= string-index-by-reference MEM_RAM_WRITE auto:_INI
+Device(\_SB.D1){Name(SS,"FED00000")
+  Method(CH,1){Arg0=0x30}
+  Method(_INI,0,Serialized){CH(Index(SS,0)) Local0=ToInteger(Concatenate("0x",SS)) POKE{Local0}}}
+
+//= loop-callee-reset LOOP_UNBOUNDED auto:_INI
+Device(\_SB.D1){Name(CNT,0) Method(RST){CNT=0} Method(_INI){While(CNT<10){RST() CNT++}}}
+
+//= loop-local-reset LOOP_UNBOUNDED auto:_INI
+Device(\_SB.D1){Method(RST,1){Arg0=0}
+  Method(_INI){Local0=0 Local1=RefOf(Local0) While(Local0<10){RST(Local1) Local0++}}}
+
+//= ok-loop-name-call - -
+Device(\_SB.D1){Name(CNT,0) Method(FOO,1){Return(Arg0+1)} Method(_INI){CNT=0 While(CNT<100){FOO(CNT) CNT++}}}

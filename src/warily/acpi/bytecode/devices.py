@@ -5,7 +5,14 @@ Source: ACPI 6.5, 6.1.2 _CID, 6.1.5 _HID, 6.2.2 _CRS; 19.3.4 EISAID encoding.
 
 from collections.abc import Iterable, Iterator
 
-from warily.acpi.bytecode.hotplug import BRIDGES, DRIVERS_FED_BY_THE_HOST, SYSTEM_BOARD
+from warily.acpi.bytecode.hotplug import (
+    BRIDGES,
+    DRIVERS_FED_BY_THE_HOST,
+    IN_THE_DSDT,
+    OF_OTHER_HYPERVISORS,
+    OF_QEMU,
+    SYSTEM_BOARD,
+)
 from warily.acpi.bytecode.resources import memory_of
 from warily.acpi.bytecode.things import Buffer, Package, Text
 from warily.acpi.bytecode.values import Value, points_of, things_of
@@ -34,11 +41,15 @@ def _single(value: Value) -> Iterator[str]:
     yield from sorted(each.text for each in things_of(value) if isinstance(each, Text))
 
 
-def fed_by_host(value: Value) -> Iterator[tuple[str, str]]:
-    """Identifier and reason, for those whose driver takes its orders from the host."""
+def fed_by_host(value: Value, signature: str) -> Iterator[tuple[str, str]]:
+    """Identifier and reason, for those in a table of that signature whose driver takes its orders from the host."""
     for name in identifiers(value):
         if name in DRIVERS_FED_BY_THE_HOST:
             yield name, DRIVERS_FED_BY_THE_HOST[name]
+        elif name in IN_THE_DSDT and signature != "DSDT":
+            yield name, f"{IN_THE_DSDT[name]} that a {signature} adds"
+        elif name.upper().startswith(OF_OTHER_HYPERVISORS) and name not in OF_QEMU:
+            yield name, "a device of another hypervisor's"
 
 
 def over_memory(names: Iterable[str], resources: Value, memory: RangeSet) -> Iterator[str]:

@@ -47,6 +47,15 @@ KNOWN_REGISTERS: Final = (
     ConfigRegisters(0x00010000, Range(0x60, 0x64)),  # PIIX PIRQRCA to PIRQRCD
 )
 
+IN_THE_DSDT: Final = {
+    "LNRO0005": "a virtio device",
+    "PNP0C80": "memory",
+    "QEMU0002": "firmware configuration",
+}
+"""Devices that QEMU declares in its DSDT alone: in another table, somebody else has added one."""
+OF_OTHER_HYPERVISORS: Final = ("MSFT", "VMW", "VMBUS", "XEN")
+OF_QEMU: Final = frozenset(("MSFT0101",))
+"""A TPM, which is QEMU's under Microsoft's name."""
 SYSTEM_BOARD: Final = frozenset(("PNP0C01", "PNP0C02"))
 BRIDGES: Final = frozenset(("ACPI0004", "ACPI0016", "PNP0A03", "PNP0A05", "PNP0A06", "PNP0A08"))
 DRIVERS_FED_BY_THE_HOST: Final = {
@@ -62,8 +71,6 @@ DRIVERS_FED_BY_THE_HOST: Final = {
     "ACPI0011": "generic buttons",
     "PNP0CA0": "USB Type-C: messages of the host's",
     "PRP0001": "whatever driver the host names in _DSD",
-    "VMBUS": "a bus of devices that the host offers",
-    "VMBus": "a bus of devices that the host offers",
     "ACPI000C": "processor aggregator: idles processors",
     "ACPI000D": "power meter",
     "PNP0C0A": "battery",

@@ -273,12 +273,12 @@ class _Report:
             if node.name not in (*_IDENTIFIERS, "_CRS") or device is None or not node.definitions:
                 continue
             value = self._evaluated(node, results)
+            definition = node.definitions[0]
             if node.name == "_CRS":
                 names = [name for each in _IDENTIFIERS for name in self._named(device.children.get(each), results)]
                 problems = list(over_memory(names, value, self._memory))
             else:
-                problems = [f"is {name}, {reason}" for name, reason in fed_by_host(value)]
-            definition = node.definitions[0]
+                problems = [f"is {name}, {reason}" for name, reason in fed_by_host(value, self._name(definition.table))]
             reach = {LOAD} | {label(each.name) for each in device.children.values() if each.kind == "Method"}
             for problem in problems:
                 evidence = f"{device.path} {problem}"

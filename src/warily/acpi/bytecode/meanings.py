@@ -37,7 +37,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "BLOCK_FOREVER": "A wait without timeout that nothing ends, or a very long sleep.",
     "NOTIFY_STORM": "Notifies in a loop of many rounds.",
     "DEBUG_FLOOD": "Stores to the debug object in a loop of many rounds.",
-    "UNEXPECTED_DEVICE": "A device whose kernel driver takes its orders from the host, or that says memory is its own.",
+    "UNEXPECTED_DEVICE": "A device whose driver takes orders from the host, that a second table adds, or that says memory is its own.",
     "FATAL": "AML tells the kernel of a fatal error.",
     "AML_IN_PSDT": "AML in a PSDT or OSDT, which kernels run like an SSDT and filters of SSDTs let pass.",
     "MALFORMED_TRUNCATED": "The table ends within a term.",
