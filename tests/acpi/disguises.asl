@@ -329,3 +329,16 @@ Device(\_SB.D1){Method(RST,1){Arg0=0}
 
 //= ok-loop-name-call - -
 Device(\_SB.D1){Name(CNT,0) Method(FOO,1){Return(Arg0+1)} Method(_INI){CNT=0 While(CNT<100){FOO(CNT) CNT++}}}
+
+//= a-reference-stored-to-a-package MEM_RAM_WRITE auto:_INI
+Device(\_SB.D1){OperationRegion(R,SystemMemory,0x1000000,0x10) Field(R,DWordAcc,NoLock,Preserve){F0,32}
+  Method(SETT,1){Arg0=7}
+  Method(_INI,0,Serialized){Local0=Package(1){} Local0[0]=RefOf(F0) SETT(DerefOf(Local0[0]))}}
+
+//= another-revision MEM_RAM_WRITE auto:_INI
+Device(\_SB.D1){Method(_INI,0,Serialized){If(\_REV==5){POKE{0x1000000}}}}
+
+//= index-over-index MEM_RAM_WRITE auto:_INI
+OperationRegion(RA,SystemMemory,0x1000000,8) Field(RA,ByteAcc,NoLock,Preserve){I0,8,D0,8}
+IndexField(I0,D0,ByteAcc,NoLock,Preserve){I1,8,D1,8} IndexField(I1,D1,ByteAcc,NoLock,Preserve){X1,8}
+Device(\_SB.DV){Method(_INI){X1=1}}

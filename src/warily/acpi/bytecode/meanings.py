@@ -37,7 +37,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "BLOCK_FOREVER": "A wait without timeout that nothing ends, mutexes in a circle, or very long sleeps.",
     "NOTIFY_STORM": "Notifies in a loop of many rounds, or in what the kernel evaluates when it is notified.",
     "DEBUG_FLOOD": "Stores to the debug object in a loop of many rounds.",
-    "UNEXPECTED_DEVICE": "A device whose driver obeys the host, that a second table adds, or that says memory is its own.",
+    "UNEXPECTED_DEVICE": "A device whose driver obeys the host, that a second table adds, or that claims memory.",
     "FATAL": "AML tells the kernel of a fatal error.",
     "AML_IN_PSDT": "AML in a PSDT or OSDT, which kernels run like an SSDT and filters of SSDTs let pass.",
     "MALFORMED_TRUNCATED": "The table ends within a term.",

@@ -27,6 +27,7 @@ from warily.acpi.bytecode.values import (
     arithmetic,
     bounds,
     join,
+    one_of,
     thing,
     things_of,
     unknown,
@@ -98,7 +99,8 @@ def _open_part(source: Value, bits: Value) -> Value:
 
 
 def _predefined(name: str) -> Value:
-    return 2 if name == "_REV" else ANY
+    # Kernels say 2, or 5 to firmware that misbehaves otherwise.
+    return one_of((2, 5)) if name == "_REV" else ANY
 
 
 def write_name(run: "Run", name: NamePath, value: Value) -> None:

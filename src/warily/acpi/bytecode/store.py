@@ -182,14 +182,19 @@ def deref_of(run: "Run", term: Term) -> Value:
 
 
 def _follow(run: "Run", each: Thing) -> Value:
-    """What is at the end of a chain of references; elements of packages that are names stand for what they name."""
+    """What a reference refers to, and what is behind that where it is a name.
+
+    An element of a package that is a name stands for what it names; one that a reference was stored to, for that.
+    """
     value = dereference(run, each)
+    passed: set[Thing] = set()
     for _ in range(_MAX_HOPS):
         inner = [one for one in things_of(value) if isinstance(one, Named) and one.slot.node.kind in _DATA]
-        if not inner or isinstance(value, int):
+        ahead = [one for one in inner if one not in passed]
+        if not ahead:
             return value
-        value = value._replace(things=value.things - frozenset(inner))
-        for one in inner:
+        passed.update(ahead)
+        for one in ahead:
             value = join(value, dereference(run, one))
     return ANY
 
