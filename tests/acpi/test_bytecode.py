@@ -147,6 +147,8 @@ def test_integers_of_a_first_revision_dsdt_have_32_bits() -> None:
     body += package(b"\x5b\x81", b"RGN0\x03FLD0\x20") + method(b"_INI", b"\x70\x01FLD0")
     assert [each.id for each in inspect(table("DSDT", body, revision=1))] == ["MEM_RAM_WRITE"]
     assert inspect(table("DSDT", body, revision=2)) == []
+    both = inspect(table("DSDT", b"", revision=2), table("DSDT", body, revision=1))
+    assert [each.id for each in both] == ["MEM_RAM_WRITE"]
 
 
 def test_a_table_in_a_buffer_that_is_loaded_is_judged_too() -> None:

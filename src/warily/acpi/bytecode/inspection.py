@@ -49,34 +49,32 @@ def inspect_bytecode(tables: Sequence[AcpiTable], *, ram: Sequence[Range]) -> li
     """What the AML of a machine's tables can reach that nobody has to accept from a host.
 
     `tables` are all tables of the machine, static ones among them; `ram` is its memory. A DSDT of revision 1 makes
-    integers 32 bits wide for all tables. Findings are sorted by table and place; a malformed table is one of them.
+    integers 32 bits wide for all tables; where two DSDTs disagree, both ways are looked at. Findings are sorted by
+    table and place; a malformed table is one of them.
     """
     # Little of what is made here is garbage, and looking for it takes a quarter of the time.
     paused = gc.isenabled()
     gc.disable()
     try:
-        return _inspect(tables, ram, (), _LOADS)
+        widths = {each.revision >= _WIDE for each in tables if each.signature == "DSDT"} or {True}
+        found = [each for wide in sorted(widths) for each in _inspect(tables, ram, (), _LOADS, wide=wide)]
+        return list(dict.fromkeys(found))
     finally:
         if paused:
             gc.enable()
 
 
 def _inspect(
-    tables: Sequence[AcpiTable], ram: Sequence[Range], loaded: Sequence[AcpiTable], again: int
+    tables: Sequence[AcpiTable], ram: Sequence[Range], loaded: Sequence[AcpiTable], again: int, *, wide: bool
 ) -> list[AcpiFinding]:
     """The findings with the tables that AML loads, which are known only when it has been run without them."""
     code = decode(tables, loaded=loaded)
-    machine = Machine(code, _MASKS[_has_wide_integers(code)], _run)
+    machine = Machine(code, _MASKS[wide], _run)
     roots = _analyse(machine, code)
     found = loaded_tables(machine, tables)
     if len(found) > len(loaded) and again:
-        return _inspect(tables, ram, found, again - 1)
+        return _inspect(tables, ram, found, again - 1, wide=wide)
     return _Report(code, machine, roots, ram, _windows(tables)).findings()
-
-
-def _has_wide_integers(code: AmlSet) -> bool:
-    first = code.tables[0].table if code.tables else None
-    return first is None or first.signature != "DSDT" or first.revision >= _WIDE
 
 
 def _windows(tables: Sequence[AcpiTable]) -> list[Range]:
