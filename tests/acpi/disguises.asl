@@ -342,3 +342,13 @@ Device(\_SB.D1){Method(_INI,0,Serialized){If(\_REV==5){POKE{0x1000000}}}}
 OperationRegion(RA,SystemMemory,0x1000000,8) Field(RA,ByteAcc,NoLock,Preserve){I0,8,D0,8}
 IndexField(I0,D0,ByteAcc,NoLock,Preserve){I1,8,D1,8} IndexField(I1,D1,ByteAcc,NoLock,Preserve){X1,8}
 Device(\_SB.DV){Method(_INI){X1=1}}
+
+//= a-store-to-one-of-two MEM_RAM_WRITE auto:_INI
+Device(\_SB.D1){OperationRegion(I,SystemIO,0x402,1) Field(I,ByteAcc,NoLock,Preserve){HV,8}
+  Name(A1,0xFED00000) Name(A2,0xFED00000)
+  Method(_INI,0,Serialized){ Local0=RefOf(A2) If(HV==1){Local0=RefOf(A1)}
+    A1=0xFED00000 A2=0xFED00000 DerefOf(Local0)=0x1000000 POKE{A1} }}
+
+//= a-store-to-a-name-that-may-be-another MEM_RAM_WRITE auto:_INI
+OperationRegion(\IH,SystemIO,0x402,1) Field(\IH,ByteAcc,NoLock,Preserve){HV,8} Name(\AD,0xFED00000)
+Device(\_SB.D1){If(\HV==1){Name(AD,0xFED00000)} Method(_INI,0,Serialized){\AD=0xFED00000 AD=0x1000000 POKE{\AD}}}

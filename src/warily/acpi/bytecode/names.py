@@ -128,8 +128,12 @@ def write_slot(run: "Run", slot: Slot, value: Value, *, certain: bool = True) ->
     if converted and things_of(value):
         value = join(value, ANY)
     run.machine.define(slot, value)
-    if run.state is not None and certain and not converted:
+    if run.state is None:
+        return
+    if certain and not converted:
         run.state.keep(slot, value)
+    else:
+        run.state.strong.pop(slot, None)
 
 
 def _converts(run: "Run", slot: Slot) -> bool:

@@ -60,6 +60,8 @@ def _places(run: "Run", target: Term) -> Value:
 def _through(run: "Run", places: Value, value: Value) -> None:
     if isinstance(places, Values) and places.lost:
         run.remark("lost", "a store through a reference")
+    if isinstance(places, Values) and places.open and run.state is not None:
+        run.state.forget()
     found = things_of(places)
     certain = len(found) == 1 and isinstance(places, Values) and not places.open
     for each in found:
@@ -77,6 +79,8 @@ def _to_register(run: "Run", target: Register, value: Value) -> None:
         old = run.register(target)
         if isinstance(old, Values) and old.lost:
             run.remark("lost", "a store through an argument")
+        if isinstance(old, Values) and old.open and run.state is not None:
+            run.state.forget()
         references = [each for each in things_of(old) if isinstance(each, _REFERENCES)]
         certain = len(things_of(old)) == 1 and isinstance(old, Values) and not old.open
         for each in references:
