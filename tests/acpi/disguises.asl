@@ -352,3 +352,9 @@ Device(\_SB.D1){OperationRegion(I,SystemIO,0x402,1) Field(I,ByteAcc,NoLock,Prese
 //= a-store-to-a-name-that-may-be-another MEM_RAM_WRITE auto:_INI
 OperationRegion(\IH,SystemIO,0x402,1) Field(\IH,ByteAcc,NoLock,Preserve){HV,8} Name(\AD,0xFED00000)
 Device(\_SB.D1){If(\HV==1){Name(AD,0xFED00000)} Method(_INI,0,Serialized){\AD=0xFED00000 AD=0x1000000 POKE{\AD}}}
+
+//= store-in-condition MEM_RAM_WRITE auto:_INI
+Device(\_SB.D1){OperationRegion(M,SystemMemory,0xFEB00000,4) Field(M,DWordAcc,NoLock,Preserve){HV,32} Method(_INI,0,Serialized){ Local0=HV If(LAnd(LEqual(Local0,0xFED00000),Store(HV,Local0))){POKE{Local0}} }}
+
+//= store-in-loop-condition LOOP_UNBOUNDED auto:_INI
+Device(\_SB.D1){Method(_INI){Local0=0 While(LAnd(LLess(Local0,10),LNot(Store(0,Local0)))){Local0++}}}

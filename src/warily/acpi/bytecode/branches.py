@@ -12,6 +12,22 @@ if TYPE_CHECKING:
     from warily.acpi.bytecode.run import Run
 
 _NEGATED: Final = {"LNotEqual": "LEqual", "LLessEqual": "LGreater", "LGreaterEqual": "LLess"}
+TARGETS: Final = {
+    "Store": (1,),
+    "CopyObject": (1,),
+    "Increment": (0,),
+    "Decrement": (0,),
+    "Not": (1,),
+    "Divide": (2, 3),
+    "Mid": (3,),
+    "CondRefOf": (1,),
+    "RefOf": (0,),
+    **dict.fromkeys(("Add", "Subtract", "Multiply", "Mod", "And", "Or", "XOr", "NAnd", "NOr"), (2,)),
+    **dict.fromkeys(("ShiftLeft", "ShiftRight", "Concatenate", "ConcatenateResTemplate", "Index", "ToString"), (2,)),
+    **dict.fromkeys(("ToBuffer", "ToInteger", "ToHexString", "ToDecimalString", "FromBCD", "ToBCD"), (1,)),
+    **dict.fromkeys(("FindSetLeftBit", "FindSetRightBit"), (1,)),
+}
+"""Which operands of a term are stored to."""
 _MIRRORED: Final = {"LEqual": "LEqual", "LLess": "LGreater", "LGreater": "LLess"}
 
 
@@ -28,8 +44,30 @@ def mirrored(name: str) -> str:
     return _MIRRORED[name]
 
 
+def only_looks(condition: Operand) -> bool:
+    """Whether evaluating the condition stores to nothing, apart from what methods do that it calls."""
+    waiting = [condition]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Term):
+            if any(each.args[place] is not None for place in TARGETS.get(each.op.name, ()) if place < len(each.args)):
+                return False
+            waiting.extend(each.args)
+    return True
+
+
 def refine(run: "Run", condition: Operand, *, holds: bool) -> None:
-    """The state where `condition` holds, or does not; None where that cannot be."""
+    """The state where `condition` holds, or does not; None where that cannot be.
+
+    A condition that changes what it looks at says nothing.
+    """
+    if isinstance(condition, Term) and only_looks(condition):
+        _refine(run, condition, holds=holds)
+    elif isinstance(condition, Register):
+        _apply(run, condition, "LEqual", 0, holds=not holds)
+
+
+def _refine(run: "Run", condition: Operand, *, holds: bool) -> None:
     while isinstance(condition, Term) and condition.op.name == "LNot":
         condition, holds = condition.args[0], not holds
     if isinstance(condition, Register):
@@ -39,8 +77,8 @@ def refine(run: "Run", condition: Operand, *, holds: bool) -> None:
         return
     name = condition.op.name
     if name == ("LAnd" if holds else "LOr"):
-        refine(run, condition.args[0], holds=holds)
-        refine(run, condition.args[1], holds=holds)
+        _refine(run, condition.args[0], holds=holds)
+        _refine(run, condition.args[1], holds=holds)
         return
     as_plain = comparison(condition, holds=holds)
     if as_plain is not None:

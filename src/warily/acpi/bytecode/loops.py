@@ -5,7 +5,7 @@ Source: ACPI 6.5, 19.6.152 While.
 
 from typing import TYPE_CHECKING, Final
 
-from warily.acpi.bytecode.branches import comparison, mirrored, refine
+from warily.acpi.bytecode.branches import TARGETS, comparison, mirrored, only_looks, refine
 from warily.acpi.bytecode.context import Loop, State
 from warily.acpi.bytecode.values import NOTHING, Value, bounds, truth, widen
 from warily.formats.aml import NamePath, Operand, Register, Term
@@ -126,6 +126,8 @@ def _count(run: "Run", term: Term, loop: Loop, entry: State) -> None:
     exact = False
     waiting = [(each, True, 0) for each in _conjuncts(term.args[0])]
     waiting += [(condition, holds, 1) for condition, holds in _ways_on(term.body)]
+    if not only_looks(term.args[0]):
+        waiting.clear()
     for condition, holds, more in waiting[:_MAX_CONDITIONS]:
         found = _bounded(run, term, condition, entry, holds=holds)
         if found is not None and (best is None or found[0] + more < best):
@@ -247,25 +249,8 @@ def _disturbs(operand: Operand, variable: Operand) -> bool:
         if isinstance(each, Term):
             if each.op.name == "Continue":
                 return True
-            at = _TARGETS.get(each.op.name)
+            at = TARGETS.get(each.op.name)
             if at is not None and any(each.args[place] == variable for place in at):
                 return True
             waiting.extend(one for one in (*each.args, *each.body) if isinstance(one, Term))
     return False
-
-
-_TARGETS: Final = {
-    "Store": (1,),
-    "CopyObject": (1,),
-    "Increment": (0,),
-    "Decrement": (0,),
-    "Not": (1,),
-    "Divide": (2, 3),
-    "Mid": (3,),
-    "CondRefOf": (1,),
-    "RefOf": (0,),
-    **dict.fromkeys(("Add", "Subtract", "Multiply", "Mod", "And", "Or", "XOr", "NAnd", "NOr"), (2,)),
-    **dict.fromkeys(("ShiftLeft", "ShiftRight", "Concatenate", "ConcatenateResTemplate", "Index", "ToString"), (2,)),
-    **dict.fromkeys(("ToBuffer", "ToInteger", "ToHexString", "ToDecimalString", "FromBCD", "ToBCD"), (1,)),
-    **dict.fromkeys(("FindSetLeftBit", "FindSetRightBit"), (1,)),
-}
