@@ -35,7 +35,7 @@ def test_a_bundle_has_the_members_that_version_0_3_names() -> None:
     assert top.keys() == {"mediaType", "verificationMaterial", "dsseEnvelope"}
     assert top["mediaType"] == MEDIA_TYPE == "application/vnd.dev.sigstore.bundle.v0.3+json"
     hint = base64.b64encode(hashlib.sha256(SPKI).digest()).decode()
-    assert top["verificationMaterial"] == {"publicKey": {"hint": hint}}
+    assert top["verificationMaterial"] == {"publicKey": {"hint": hint}, "tlogEntries": []}
     (signature,) = top["dsseEnvelope"]["signatures"]
     message = pae(top["dsseEnvelope"]["payloadType"], base64.b64decode(top["dsseEnvelope"]["payload"]))
     OWNER.public_key().verify(base64.b64decode(signature["sig"]), message)

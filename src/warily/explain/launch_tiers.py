@@ -116,6 +116,30 @@ def _many_files(launch: Launch, parts: Parts, chains: Chains) -> Iterator[Candid
             yield from _counts(other, chains.loaded(other), chains, FEW)
 
 
+def _file_and_machines(launch: Launch, parts: Parts, chains: Chains) -> Iterator[Candidate]:
+    """A file and two properties of the machine, the number of processors apart."""
+    for other in files(launch, parts):
+        loaded = chains.loaded(other)
+        for second in machines(other, parts, bits=1):
+            for third in machines(second, parts, bits=1):
+                yield chains.value(loaded, chains.processors(third), launch.vcpus), third, None, None
+
+
+def _line_and_two(launch: Launch, parts: Parts, chains: Chains) -> Iterator[Candidate]:
+    """One of few changes of the command line, with a file and a property of the machine, or with two files or such."""
+    kinds = [(other, chains.processors(other)) for other in machines(launch, parts, bits=1)]
+    for other in (launch, *islice(files(launch, parts), FEW_FILES)):
+        lines = Line(chains, other)
+        for line in words.few(other.line, parts.words) if lines.moves else ():
+            loaded = lines.loaded(line)
+            yield from _counts(other, loaded, chains, max(FEW, launch.vcpus + 2), line)
+            for kind, pages in kinds:
+                made = other.but(cpu=kind.cpu, features=kind.features, host=kind.host)
+                yield chains.value(loaded, pages, launch.vcpus), made, line, None
+    for other in islice(_combined(launch, parts, 2), FEW_FILES):
+        yield from _lines(other, chains, words.few(other.line, parts.words))
+
+
 def _combined(launch: Launch, parts: Parts, count: int) -> Iterator[Launch]:
     """The launch with so many files exchanged for others that are known."""
     others = alternatives(launch, parts)
@@ -173,8 +197,10 @@ TIERS: Final[tuple[_Tier, ...]] = (
     _many_files,
     _line_and_file,
     _machine_triples,
+    _file_and_machines,
     _moved_line,
     _other_line,
+    _line_and_two,
     _many_bits,
     _line_pairs,
     _line_and_files,

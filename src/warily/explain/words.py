@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
 from importlib import resources
-from itertools import combinations, product
+from itertools import combinations, islice, product
 from typing import Final
 
 from warily.explain.answer import ChangedInput
@@ -23,7 +23,7 @@ _HASH_KEYS: Final = frozenset({b"warily.root", b"roothash", b"usrhash"})
 NAMED_KEYS: Final = {b"warily.grantor": "grantor"}
 CUTS: Final = (2047, 2048, 4095, 511, 1023, 255)  # where programs are known to cut a line
 LIKELY: Final = 120  # words that may stand in the place of any other
-LIKELY_PAIRS: Final = 60  # words that are tried two at a time
+LIKELY_PAIRS: Final = 40  # words that are tried two at a time
 FEW_VALUES: Final = 8  # values of a word that are tried together with another word's
 FEW_WORDS: Final = 20  # words that are tried together with another value
 MAX_WORDS: Final = 256  # of a line that is varied word by word
@@ -50,7 +50,8 @@ _OPPOSITE: Final = {
     for pair in ((b"0", b"1"), (b"on", b"off"), (b"y", b"n"), (b"yes", b"no"), (b"Y", b"N"), (b"true", b"false"))
     for one, other in (pair, pair[::-1])
 }
-_USUAL_NUMBERS: Final = (b"-1", b"0", b"1", b"2", b"5", b"10", b"16", b"20", b"30", b"60")
+_USUAL_NUMBERS: Final = (b"-1", b"0", b"1", b"2", b"5", b"9", b"10", b"15", b"16", b"20", b"30", b"60")
+_LARGE: Final = tuple(str(1 << power).encode() for power in range(5, 21))
 _NUMBERS: Final = tuple(
     str(number).encode() for number in (*range(257), 300, 360, 500, 512, 600, 900, 1000, 1024, 2048, 3600, 4096, -1)
 )
@@ -69,9 +70,18 @@ def plausible(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
     for at in range(len(mine)):
         yield b" ".join((*mine[:at], *mine[at + 1 :]))
     for word in not_in(line, known)[:LIKELY]:
-        yield line + b" " + word
-        yield word + b" " + line
+        yield from _added(line, mine, word)
     yield from _turned(line, known)
+
+
+def few(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
+    """The most plausible of these, to be tried together with two other changes."""
+    mine = _words(line)
+    for at in range(len(mine)):
+        yield b" ".join((*mine[:at], *mine[at + 1 :]))
+    for word in not_in(line, known)[:FEW_WORDS]:
+        yield from _added(line, mine, word)
+    yield from islice(_turned(line, known), FEW_WORDS)
 
 
 def likely(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
@@ -111,8 +121,9 @@ def further(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
     for word in not_in(line, known)[:LIKELY]:
         for at in range(1, len(words)):
             yield b" ".join((*words[:at], word, *words[at:]))
-    for key in _by_key(tuple(known)):
-        for value in (*_STEPS, *_USUAL_NUMBERS):
+    for key, others in _by_key(tuple(known)).items():
+        numbers = _LARGE if any(other.partition(b"=")[2].isdigit() for other in others) else ()
+        for value in (*_STEPS, *_USUAL_NUMBERS, *numbers):
             yield line + b" " + key + b"=" + value
 
 
@@ -135,13 +146,11 @@ def two_changes(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
     for first, second in combinations(range(len(mine)), 2):
         yield b" ".join((*mine[:first], *mine[first + 1 : second], *mine[second + 1 :]))
     for one, other in product(fresh[:LIKELY_PAIRS], repeat=2):
-        yield b" ".join((line, one, other))
+        yield from _added(line, mine, one + b" " + other)
     for shorter, word in product(_without_one(mine), fresh[:LIKELY]):
-        yield shorter + b" " + word
-        yield word + b" " + shorter
-    for changed in _turned(line, known):
-        for word in fresh[:FEW_WORDS]:
-            yield changed + b" " + word
+        yield from _added(shorter, _words(shorter), word)
+    for changed, word in product(_turned(line, known), fresh[:FEW_WORDS]):
+        yield from _added(changed, _words(changed), word)
 
 
 def two_other_changes(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
@@ -163,7 +172,7 @@ def three_changes(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
     fresh = not_in(line, known)[:FEW_WORDS]
     for shorter in _without_one(line.split(b" ")):
         for one, other in product(fresh, repeat=2):
-            yield b" ".join((shorter, one, other))
+            yield from _added(shorter, _words(shorter), one + b" " + other)
 
 
 def _without_one(mine: list[bytes]) -> list[bytes]:
@@ -344,8 +353,16 @@ def _at_ends(line: bytes, words: list[bytes], known: Sequence[bytes]) -> Iterato
         yield from known
         return
     for word in not_in(line, known):
-        yield line + b" " + word
-        yield word + b" " + line
+        yield from _added(line, words, word)
+
+
+def _added(line: bytes, words: list[bytes], word: bytes) -> Iterator[bytes]:
+    """The line with the word at either end, and before the words about the root file system, which builds add last."""
+    yield line + b" " + word
+    yield word + b" " + line
+    at = next((place for place, entry in enumerate(words) if _key(entry) in ROOT_KEYS), 0)
+    if at:
+        yield b" ".join((*words[:at], word, *words[at:]))
 
 
 def _words(line: bytes) -> list[bytes]:

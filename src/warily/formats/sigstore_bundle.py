@@ -36,7 +36,7 @@ class SigstoreBundle:
         return canonical(
             {
                 "mediaType": MEDIA_TYPE,
-                "verificationMaterial": {_KEY: {"hint": self.hint}},
+                "verificationMaterial": {_KEY: {"hint": self.hint}, "tlogEntries": []},
                 "dsseEnvelope": envelope,
             }
         )
