@@ -182,7 +182,8 @@ class _Fold:
 
     def two_words(self, tried: _Tried) -> Iterator[BootMatch]:
         """Two changes of one command line that lead to the value."""
-        yield from self._lines(words.two_changes, tried)
+        for kind in (words.few_pairs, words.two_changes):
+            yield from self._lines(kind, tried)
 
     def word_pairs(self, tried: _Tried) -> Iterator[BootMatch]:
         """One unlikely change of the command line, or two less likely ones."""
@@ -204,7 +205,7 @@ class _Fold:
                 if other == at or form is None:
                     continue
                 files = list(self._search.others(self._boot, self._events[other], self._algorithm))
-                lines = list(islice(self._search.lines(self._boot, form, words.two_changes), 10 * MAX_PAIRS))
+                lines = list(islice(self._search.lines(self._boot, form, words.few_pairs), 10 * MAX_PAIRS))
                 first, second = sorted((at, other))
                 yield from self._pairs(
                     first, second, lines if first == at else files, files if first == at else lines, tried

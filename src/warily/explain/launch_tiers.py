@@ -176,6 +176,11 @@ def _line_and_files(launch: Launch, parts: Parts, chains: Chains) -> Iterator[Ca
             yield from _counts(other, lines.loaded(line), chains, FEW, line)
 
 
+def _few_line_pairs(launch: Launch, parts: Parts, chains: Chains) -> Iterator[Candidate]:
+    """The most plausible two changes of the command line."""
+    yield from _lines(launch, chains, words.few_pairs(launch.line, parts.words))
+
+
 def _line_pairs(launch: Launch, parts: Parts, chains: Chains) -> Iterator[Candidate]:
     """Two likely changes of the command line."""
     yield from _lines(launch, chains, words.two_changes(launch.line, parts.words))
@@ -199,6 +204,7 @@ TIERS: Final[tuple[_Tier, ...]] = (
     _machine_triples,
     _file_and_machines,
     _moved_line,
+    _few_line_pairs,
     _other_line,
     _line_and_two,
     _many_bits,

@@ -215,7 +215,7 @@ def _line_of(was: Line, now: Line, known: tuple[tuple[bytes, ...], bytes]) -> by
     form = line_form(was.digest, was.text, algorithm)
     if form is None:
         return b""
-    for lines in (words.likely, words.moved, words.further, words.unlikely, words.two_changes):
+    for lines in (words.likely, words.moved, words.few_pairs, words.further, words.unlikely, words.two_changes):
         for tried, line in enumerate(lines(was.text, known[0])):
             if form.digest(line) == now.digest:
                 return line

@@ -139,18 +139,28 @@ def unlikely(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
             yield b" ".join((*words[:at], word, *words[at + 1 :]))
 
 
-def two_changes(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
-    """Lines that differ by two words: gone, or added at an end, or with another value."""
+def few_pairs(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
+    """Lines that differ by the most plausible two changes: words gone, or of the commonest added."""
     mine = line.split(b" ")
-    fresh = not_in(line, known)
+    fresh = not_in(line, known)[:FEW_WORDS]
     for first, second in combinations(range(len(mine)), 2):
         yield b" ".join((*mine[:first], *mine[first + 1 : second], *mine[second + 1 :]))
-    for one, other in product(fresh[:LIKELY_PAIRS], repeat=2):
+    for shorter, word in product(_without_one(mine), fresh):
+        yield from _added(shorter, _words(shorter), word)
+    for one, other in product(fresh, repeat=2):
         yield from _added(line, mine, one + b" " + other)
+
+
+def two_changes(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
+    """Lines that differ by two words: one gone and any likely one added, two added, another value and one added."""
+    mine = line.split(b" ")
+    fresh = not_in(line, known)
     for shorter, word in product(_without_one(mine), fresh[:LIKELY]):
         yield from _added(shorter, _words(shorter), word)
     for changed, word in product(_turned(line, known), fresh[:FEW_WORDS]):
         yield from _added(changed, _words(changed), word)
+    for one, other in product(fresh[:LIKELY_PAIRS], repeat=2):
+        yield from _added(line, mine, one + b" " + other)
 
 
 def two_other_changes(line: bytes, known: Sequence[bytes]) -> Iterator[bytes]:
