@@ -84,6 +84,16 @@ def test_a_log_is_audited_proved_witnessed_and_verified(grown: Path, tmp_path: P
     assert first_failure(warily("verify", newest, moved)[1]) == "logged.inclusion"
 
 
+def test_a_key_counts_once_under_two_names(grown: Path, tmp_path: Path, warily: Warily) -> None:
+    names = [warily("witness", grown, "--name", name)[1]["witness"] for name in ("one.example", "two.example")]
+    newest = tmp_path / f"{MANIFEST.name}-3.dsse.json"
+    proof = tmp_path / "proof"
+    proof.write_text(str(warily("prove", grown, newest)[1]["proof"]))
+    verify = ("verify", newest, proof, "--witness", names[0], "--witness", names[1])
+    assert warily(*verify, "--quorum", 1)[0] == 0
+    assert first_failure(warily(*verify, "--quorum", 2)[1]) == "logged.witness"
+
+
 def test_a_manifest_is_logged_once(grown: Path, tmp_path: Path, warily: Warily) -> None:
     status, answer = warily("add", grown, tmp_path / f"{MANIFEST.name}-3.dsse.json")
     assert (status, answer["added"], answer["size"]) == (0, [], 3)

@@ -10,7 +10,8 @@ r"""Say what a hash, a piece of evidence or an event log means; where it is unkn
 --manifest takes manifests, folders of images, folders of firmware, kernel and initrd files, reference values of
 others (CoRIM, Keylime, pcrlock, Contrast, dstack, NVIDIA's manifests) and event logs of machines that are known.
 --with names further files that may stand in the place of another. Every number of vCPUs up to 512 and every kind of
-host is recomputed; what is still unknown is searched for among one or two changes of the inputs of each known build.
+host is recomputed; what is still unknown is searched for among a few changes of the inputs of each known build, and
+what is not found is said with what that excludes.
 Nothing is verified: `warily verify` says whether evidence is genuine.
 
 Exit statuses: 0 known · 4 there is nothing to compare with · 10 unknown (the nearest are named).

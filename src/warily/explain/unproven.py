@@ -80,9 +80,7 @@ def _of_boots(boots: Iterable[Boot], register: str, algorithm: str, agreeing: Ma
         others = agreeing.get(boot.build.where, 0)
         because = f"not proven: no known file, size of memory or likely word leads to this {register}"
         if others:
-            because += (
-                f"; {others} other register{'s' if others > 1 else ''} of the same evidence are those of this build"
-            )
+            because += f"; other registers of the same evidence that are this build's: {others}"
         yield Nearest(
             manifest=boot.build.name,
             inputs=tuple(inputs.values()),

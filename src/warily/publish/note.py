@@ -14,6 +14,7 @@ from warily.errors import FormatError
 from warily.formats.signed_note import KEY_ID, NoteSignature, SignatureType, SignedNote, VerifierKey, check_name
 
 _STAMP: Final = 8
+_LATEST: Final = (1 << 63) - 1  # tlog-cosignature, "Format"
 _COSIGNATURE: Final = _STAMP + 64
 
 
@@ -63,6 +64,8 @@ def seen_by(note: SignedNote, key: VerifierKey) -> Seen | None:
         if len(line.signature) != _COSIGNATURE:
             return None
         time = int.from_bytes(line.signature[:_STAMP], "big")
+        if time > _LATEST:
+            return None
         good = _good(key, line.signature[_STAMP:], _cosigned(note.text, time))
         return Seen(name=key.name, time=time) if good else None
     return None
