@@ -98,13 +98,14 @@ def _manifests(paths: tuple[Path, ...], options: argparse.Namespace) -> int:
 
 def _logs(before: bytes, after: bytes, *, as_json: bool) -> int:
     from warily.explain.logs import compare, lines_of_log, shared_bank  # noqa: PLC0415  # as above
+    from warily.explain.words import vocabulary  # noqa: PLC0415  # likewise
     from warily.formats.tcg_log import EventLog  # noqa: PLC0415  # likewise
 
     logs = EventLog.decode(before), EventLog.decode(after)
     bank = shared_bank(*logs)
     if bank is None:
         raise FormatError("the logs have no hash algorithm in common, so that their events cannot be compared")
-    found = compare(*(lines_of_log(log, bank) for log in logs))
+    found = compare(*(lines_of_log(log, bank) for log in logs), vocabulary=vocabulary())
     if as_json:
         listed = [entry.as_json() for entry in found]
         first = listed[0] if listed else None

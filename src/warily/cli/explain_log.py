@@ -17,6 +17,7 @@ from warily.formats.tcg_log import EventLog
 from warily.measure.boot import is_of_td
 
 SHOWN_DIFFERENCES: Final = 40
+SHOWN_BOOTS: Final = 3
 
 
 def explain_log(data: bytes, options: argparse.Namespace) -> int:
@@ -47,15 +48,20 @@ def log_told(log: EventLog, explainer: Explainer, found: Carried | None) -> dict
             continue
         predicted = lines_of_boot(boot, algorithm)
         if {entry.register for entry in predicted} & {entry.register for entry in lines}:
-            compared.append((boot, compare(predicted, lines, vocabulary=explainer.vocabulary, line=boot.line)))
+            compared.append((boot, compare(predicted, lines)))
     compared.sort(key=lambda pair: len(pair[1]))
+    nearest = [
+        (boot, compare(lines_of_boot(boot, algorithm), lines, vocabulary=explainer.vocabulary, line=boot.line))
+        for boot, differing in compared[:SHOWN_BOOTS]
+        if differing
+    ]
     signed = {value.register: value.value for value in found.values} if found else {}
     return {
         "events": [entry.as_json() for entry in lines],
         "registers": {name: value.hex() for name, value in leads.items()},
         "leads_to_evidence": {name: leads[name] == value for name, value in signed.items() if name in leads},
         "known": [_as_known(boot) for boot, differing in compared[:1] if not differing],
-        "nearest": [_as_nearest(boot, differing) for boot, differing in compared[:3] if differing],
+        "nearest": [_as_nearest(boot, differing) for boot, differing in nearest],
     }
 
 

@@ -7,7 +7,7 @@ comes first in the log.
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
-from itertools import islice, zip_longest
+from itertools import chain, islice, zip_longest
 from typing import Final
 
 from warily.core.registers import HASHES
@@ -22,7 +22,7 @@ from warily.measure.boot.from_log import ACPI_DATA, is_of_td
 
 MAX_EVENTS: Final = 4096
 MAX_ALIGNED: Final = 1 << 16  # pairs of events: what is longer is compared place by place
-MAX_LINES: Final = 60_000
+MAX_LINES: Final = 40_000
 MEASUREMENT_REGISTERS: Final = ("mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3")
 PREFERRED: Final = (0x000C, 0x000B, 0x0004, 0x000D)
 _OPTIONS: Final = b"LOADED_IMAGE::LoadOptions"
@@ -121,8 +121,8 @@ def compare(
 ) -> tuple[Divergence, ...]:
     """What differs, in the order of the log: first by the place in `after`, else in `before`.
 
-    Where an event of `before` is about a command line that is known, `vocabulary` helps to find the words that the
-    other digest is of. An event whose digest is not predicted matches any event of its type.
+    Where an event of `before` is about a command line that is known, the words that the other digest is of are looked
+    for with a `vocabulary`, and not without. An event whose digest is not predicted matches any event of its type.
     """
     registers = dict.fromkeys(entry.register for entry in (*before, *after))
     found = [
@@ -212,16 +212,12 @@ def _line_of(was: Line, now: Line, known: tuple[tuple[bytes, ...], bytes]) -> by
     if not (was.text and was.digest and now.digest) or len(was.digest) != len(now.digest):
         return b""
     algorithm = {20: "sha1", 32: "sha256", 48: "sha384", 64: "sha512"}[len(was.digest)]
-    form = line_form(was.digest, was.text, algorithm)
+    form = line_form(was.digest, was.text, algorithm) if known[0] else None
     if form is None:
         return b""
-    for lines in (words.likely, words.moved, words.few_pairs, words.further, words.unlikely, words.two_changes):
-        for tried, line in enumerate(lines(was.text, known[0])):
-            if form.digest(line) == now.digest:
-                return line
-            if tried > MAX_LINES:
-                break
-    return b""
+    kinds = (words.likely, words.moved, words.few_pairs, words.further, words.unlikely, words.two_changes)
+    tried = chain.from_iterable(kind(was.text, known[0]) for kind in kinds)
+    return next((line for line in islice(tried, MAX_LINES) if form.digest(line) == now.digest), b"")
 
 
 def _said(line: Line | None) -> str:
