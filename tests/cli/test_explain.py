@@ -198,3 +198,13 @@ def test_things_of_two_kinds_are_not_compared(image: Path, tmp_path: Path, capsy
     _, found = run(capsys, "diff", path, changed)
     fields: list[dict[str, str]] = found["fields"]  # type: ignore[assignment]  # the contract
     assert any("guest_svn" in entry["name"] and entry["is"] == "9" for entry in fields)
+
+
+def test_a_register_is_named_as_predictions_name_it(vectors: Path, capsys: Captured) -> None:
+    log = vectors / "measure/pcr/boot/directboot/binary_bios_measurements"
+    run_command_line(["measure", "pcr", "--log", str(log), "--json"])
+    value = json.loads(capsys.readouterr().out)["registers"]["sha256:4"]
+    for name in ("sha256:4", "pcr4", "PCR4", ""):
+        status, answer = run(capsys, "explain", value, "--manifest", log, *(["--register", name] if name else []))
+        assert status == 0, name
+        assert answer["known"][0]["register"] == "pcr4"  # type: ignore[index]  # an object with lists

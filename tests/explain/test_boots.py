@@ -118,3 +118,9 @@ def test_of_a_register_that_nothing_explains_is_said_what_was_not_excluded(expla
     assert not near.certain
     assert near.because.startswith("not proven")
     assert {entry.name for entry in near.inputs} == {"command line", "initrd"}
+
+
+def test_an_unknown_mrtd_is_another_firmware(explainer: Explainer) -> None:
+    (near,) = explainer.explain(bytes(range(48)), register="mrtd").nearest
+    assert not near.certain
+    assert [entry.name for entry in near.inputs] == ["firmware"]

@@ -16,6 +16,7 @@ from warily.explain.launch import Launch
 
 LAUNCH: Final = "launch_digest"
 LAUNCH_SIZE: Final = 48
+MRTD: Final = "mrtd"
 UNKNOWN: Final = "unknown: nothing that was named has this content"
 _ALGORITHMS: Final = {20: "sha1", 32: "sha256", 48: "sha384", 64: "sha512"}
 _LAUNCH_BECAUSE: Final = (
@@ -40,7 +41,9 @@ def nearest(
             if id(build) not in seen:
                 seen.add(id(build))
                 yield _of_launch(launch, build)
-    if register and register != LAUNCH:
+    if register == MRTD:
+        yield from _of_firmware(boots)
+    elif register and register != LAUNCH:
         yield from _of_boots(boots, register, _ALGORITHMS.get(size, ""), agreeing)
 
 
@@ -63,6 +66,21 @@ def _of_launch(launch: Launch, build: Build) -> Nearest:
 def _root(line: bytes) -> list[tuple[str, str]]:
     root = words.root_hash_of(line)
     return [(words.ROOT_HASH, root)] if root else []
+
+
+def _of_firmware(boots: Iterable[Boot]) -> Iterator[Nearest]:
+    """The builds for TDX: their firmware is all that MRTD is of."""
+    builds = {id(boot.build): boot.build for boot in boots if boot.platform == Platform.TDX}
+    for build in builds.values():
+        parts = build.manifest.ingredients if build.manifest else ()
+        was = next((f"{part.name} sha256:{part.sha256.hex()}" for part in parts if part.role == "firmware-tdx"), "")
+        yield Nearest(
+            manifest=build.name,
+            inputs=(ChangedInput(name="firmware", was=was, now=UNKNOWN),),
+            certain=False,
+            because="not proven: MRTD is of the firmware alone, and no firmware that was named has it",
+            fields={"file": build.where, "platform": Platform.TDX.value, "register": MRTD},
+        )
 
 
 def _of_boots(boots: Iterable[Boot], register: str, algorithm: str, agreeing: Mapping[str, int]) -> Iterator[Nearest]:
