@@ -27,24 +27,7 @@ LIKELY_PAIRS: Final = 40  # words that are tried two at a time
 FEW_VALUES: Final = 8  # values of a word that are tried together with another word's
 FEW_WORDS: Final = 20  # words that are tried together with another value
 MAX_WORDS: Final = 256  # of a line that is varied word by word
-_STEPS: Final = (
-    b"0",
-    b"1",
-    b"2",
-    b"3",
-    b"4",
-    b"5",
-    b"6",
-    b"7",
-    b"8",
-    b"on",
-    b"off",
-    b"y",
-    b"n",
-    b"yes",
-    b"no",
-    b"force",
-)
+_STEPS: Final = tuple(b"0 1 2 3 4 5 6 7 8 on off y n yes no force none any all auto strict".split())
 _OPPOSITE: Final = {
     one: other
     for pair in ((b"0", b"1"), (b"on", b"off"), (b"y", b"n"), (b"yes", b"no"), (b"Y", b"N"), (b"true", b"false"))
@@ -265,6 +248,8 @@ def _texts(line: bytes) -> Iterator[bytes]:
     yield from (line + b"\n", line + b" ", b" " + line, line.strip(), line.rstrip(b"\n"), b"", line + b"\r\n")
     yield from (b" ".join(line.split()), line + b"\0", b'"' + line + b'"', b"'" + line + b"'")
     yield from (line + b" initrd=initrd", b"initrd=initrd " + line)
+    for at in range(1, min(line.count(b" "), MAX_WORDS) + 1):  # a blank twice
+        yield b"  ".join((b" ".join(line.split(b" ")[:at]), b" ".join(line.split(b" ")[at:])))
     for cut in CUTS:
         if len(line) > cut:
             yield line[:cut]
