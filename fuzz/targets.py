@@ -94,6 +94,7 @@ from warily.formats import (
     signature_list,
     signed_note,
     signed_program,
+    sigstore_bundle,
     smbios,
     snp_certs,
     snp_guest_message,
@@ -197,6 +198,15 @@ TARGETS: Final[dict[str, Target]] = {
     "debian.stanzas": Target(text(lambda words: list(debian.stanzas(words))), (literal("Package: a\n\nPackage: b\n"),)),
     "dice.firmware_of": Target(dice_names, (certificates("evidence/nvidia/*/*CertChain.txt", "spdm/nvidia/**/*.pem"),)),
     "dm_ioctl.answered": Target(dm_ioctl.answered, (literal(_DM.ljust(16384, b"\0")),)),
+    "sigstore_bundle.SigstoreBundle.decode": Target(
+        sigstore_bundle.SigstoreBundle.decode,
+        (
+            literal(
+                '{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":'
+                '"h"},"tlogEntries":[]},"dsseEnvelope":{"payloadType":"t","payload":"","signatures":[{"sig":""}]}}'
+            ),
+        ),
+    ),
     "dsse.Envelope.decode": Target(
         dsse.Envelope.decode, (literal('{"payloadType":"t","payload":"","signatures":[{"keyid":"","sig":""}]}'),)
     ),
