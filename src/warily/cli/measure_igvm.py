@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warily.cli.measure_common import output_options, read
 
@@ -11,10 +11,25 @@ if TYPE_CHECKING:
     from warily.formats._layout import Layout
     from warily.formats.igvm import Igvm
 
+DESCRIPTION: Final = r"""
+Predict what SNP or TDX reports of a machine that starts from an IGVM file.
+
+The file holds every page and the state of every processor, so nothing of the host counts. Where tools that measure
+such files differ, --candidates has the digests of each, and --match HEX names the one that a report shows.
+
+  warily measure igvm coconut-qemu.igvm --platform snp
+  warily measure igvm coconut-qemu.igvm --list
+"""
+
 
 def declare(platforms: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the platform."""
-    parser = platforms.add_parser("igvm", help="an SNP or TDX guest started from an IGVM file")
+    parser = platforms.add_parser(
+        "igvm",
+        help="an SNP or TDX guest started from an IGVM file",
+        description=DESCRIPTION.strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     output_options(parser)
     parser.add_argument("file", metavar="FILE", help="the IGVM file")
     parser.add_argument("--platform", choices=("snp", "tdx"), default="", help="which of the platforms it is for")

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warily.cli.measure_common import hexadecimal, machine_options, read, sha256, sha256_meanwhile
 from warily.errors import UsageError
@@ -14,12 +14,30 @@ if TYPE_CHECKING:
     from warily.measure.direct_boot import FileDigest
     from warily.measure.snp import SnpLaunch, Svsm
 
+DESCRIPTION: Final = r"""
+Predict the launch digest (MEASUREMENT) of an AMD SEV-SNP guest.
+
+It covers the firmware, what the firmware's table names, one VMSA for each virtual processor and, with kernel hashes,
+the kernel, initrd and command line of a direct boot. What else the host decides is not in any file: --cpu is the model
+that QEMU is told (the physical processor does not matter), --features is SEV_FEATURES, and --host a variant of the
+host's kernel. A report that shows another digest than the predicted one may be of another host: --match HEX says which.
+
+  warily measure snp --firmware OVMF.amdsev.fd --kernel vmlinuz --initrd initrd.zst \
+      --append "$(cat cmdline)" --vcpus 2 --cpu EPYC-v4
+  warily measure snp --firmware ovmf_img.fd --vmm ec2 --vcpus 4
+"""
+
 
 def declare(platforms: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the platform."""
-    snp = platforms.add_parser("snp", help="an AMD SEV-SNP guest started from OVMF")
+    snp = platforms.add_parser(
+        "snp",
+        help="an AMD SEV-SNP guest started from OVMF",
+        description=DESCRIPTION.strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     machine_options(snp)
-    snp.add_argument("--features", required=True, metavar="HEX", help="SEV_FEATURES; 1 is SNP alone")
+    snp.add_argument("--features", default="1", metavar="HEX", help="SEV_FEATURES (default: 1, SNP alone)")
     snp.add_argument("--vmm", choices=("qemu", "ec2", "gce"), default="qemu", help="who starts it (default: qemu)")
     snp.add_argument("--kernel", metavar="FILE", help="the kernel of a direct boot")
     snp.add_argument("--svsm", metavar="FILE", help="the SVSM below the firmware (with QEMU only)")
