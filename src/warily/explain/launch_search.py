@@ -15,7 +15,7 @@ from warily.formats._record import record
 from warily.measure.snp_hosts import hosts
 from warily.measure.vmsa import Vmm
 
-MAX_STEPS: Final = 1_300_000  # hash calls: a second
+MAX_STEPS: Final = 900_000  # hash calls: less than a second
 FIRST_STEPS: Final = 250_000  # what is tried before other searches have their turn
 
 
