@@ -11,10 +11,11 @@ import pytest
 from tests.uki_images import minimal_stub
 from warily.errors import FormatError, UsageError
 from warily.formats.firmware_volume import parse_volumes
+from warily.formats.uefi_varstore import Variable, VariableStore
 from warily.measure import firmware_pcr
 from warily.measure.boot import BootEvent, fold
 from warily.measure.boot.steps import separator
-from warily.measure.firmware_pcr import firmware_events
+from warily.measure.firmware_pcr import MEMORY_TYPES, MEMORY_TYPES_VENDOR, firmware_events
 from warily.measure.pcr import predict
 from warily.measure.pei_timer import PEI_CORE, timer_port_at
 from warily.measure.platform_info import MAX_MEMORY, MAX_VCPUS, MachineShape, PlatformInfo
@@ -106,6 +107,22 @@ def test_firmware_of_2022_writes_the_machine_into_what_it_measures(vectors: Path
     # Seen in the memory of such a machine, and at its TPM.
     seen = "ebe33dae7d1eef6031caaabf578acf24c47ab444abb52d04f900a353b7b5eabe"
     assert hashlib.sha256(event.hashed).hexdigest() == seen
+
+
+def test_memory_that_earlier_boots_used_is_not_modelled(vectors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen in the memory of a machine with OVMF_CODE_4M.secboot.fd and OVMF_VARS_4M.snakeoil.fd of Debian 12."""
+    firmware = (vectors / "measure" / "firmware" / "OVMF.bookworm.fd").read_bytes()
+    shape = MachineShape(memory=1 << 30, vcpus=2)
+    used = Variable(vendor=MEMORY_TYPES_VENDOR, name=MEMORY_TYPES, attributes=7, value=bytes(48))
+    usual = firmware_events(firmware, shape=shape, writes=True, variables=VariableStore(variables=(used,)))[1]
+    assert usual.hashed is not None  # without SMM nobody reads it
+    smm = PlatformInfo(name="x", volume=b"", at=0xE0D8, smm=True)
+    monkeypatch.setattr(firmware_pcr, "platform_info_of", lambda _: smm)
+    for variables, known in (((used,), False), ((), True)):
+        store = VariableStore(variables=variables)
+        event = firmware_events(firmware, shape=shape, writes=True, variables=store)[1]
+        assert (event.hashed is not None) is known
+        assert known or "earlier boots used" in event.because
 
 
 def test_shapes_beyond_the_model_are_refused() -> None:

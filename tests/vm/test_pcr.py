@@ -8,14 +8,18 @@ That of 2026, which measures SMBIOS tables, is among the vectors.
 import os
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.conftest import vectors_folder
 from tests.esp_images import SYSTEM_PARTITION, fat32, gpt
+from tests.signed_programs import sign
 from tests.software_tpm import SoftwareTpm
 from tests.uki_images import assemble
 from tests.vm.stage import Project
@@ -30,6 +34,7 @@ pytestmark = pytest.mark.vm
 FIRMWARE: Final = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 VARIABLES: Final = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 STUB: Final = Path("/usr/lib/systemd/boot/efi/linuxx64.efi.stub")
+SNAKE_OIL: Final = Path("/usr/share/ovmf/PkKek-1-snakeoil")
 LOADER: Final = STUB.with_name("systemd-bootx64.efi")
 LINE: Final = "console=ttyS0 warily.test=1"
 BANKS: Final = ("sha256", "sha384")
@@ -64,6 +69,11 @@ class Firmware:
 
 
 INSTALLED: Final = Firmware(code=FIRMWARE, variables=VARIABLES, setup=qtest.OVMF_2022)
+SECURE: Final = Firmware(
+    code=FIRMWARE.with_name("OVMF_CODE_4M.secboot.fd"),
+    variables=FIRMWARE.with_name("OVMF_VARS_4M.snakeoil.fd"),
+    setup=replace(qtest.OVMF_2022, smm=True),
+)
 NEW: Final = Firmware(code=vectors_folder() / "measure/firmware/OVMF.generic.fd")
 
 
@@ -105,9 +115,13 @@ def check(
     *,
     firmware: Firmware = INSTALLED,
     words: tuple[str, ...] = (),
+    open_ones: tuple[str, ...] = (),
     **inputs: object,
 ) -> None:
-    """Every register is predicted, or was not extended at all. Linux may leave boot services at the second try."""
+    """Every register but the open ones is predicted, or was not extended at all.
+
+    Linux may leave boot services at the second try.
+    """
     chardev = ("-chardev", "socket,id=tpm,path=/nonexistent", "-bios", str(firmware.code))
     tables = qtest.read_tables([*launch(shape, *words), *chardev], setup=firmware.setup)
     assert tables.smbios is not None
@@ -124,7 +138,8 @@ def check(
         **inputs,  # type: ignore[arg-type]  # one field each
     )
     prediction = predict(boot_events(wanted, BANKS), banks=BANKS)
-    assert prediction.absent == ()
+    assert tuple(dict(prediction.absent)) == open_ones
+    found = {name: value for name, value in found.items() if name not in open_ones}
     nothing = {name: bytes(len(value)) for name, value in found.items()}
     retried = {
         each.register: each.value
@@ -172,8 +187,34 @@ def test_a_disk_with_a_system_partition(
     found = boot(tmp_path, SHAPES[0], *words, firmware=firmware)
     table = PartitionTable.parse((tmp_path / "disk").read_bytes()[:HEAD])
     assert table is not None
-    disk = {"route": "disk", "partitions": table.measured(), "file_system": False}
+    disk: dict[str, Any] = {"route": "disk", "partitions": table.measured(), "file_system": False}
     check(found, SHAPES[0], image, firmware=firmware, words=words, loader=first if loader else None, **disk)
+
+
+@pytest.mark.parametrize("loader", ["", "systemd-boot"])
+def test_secure_boot(loader: str, kernel: Path, tmp_path: Path) -> None:
+    """Firmware that enforces it and runs SMM, with the key that Debian publishes for trying this out in db.
+
+    Its store says how much memory earlier boots used, and PCR 0 stays open.
+    """
+    certificate = x509.load_pem_x509_certificate(SNAKE_OIL.with_suffix(".pem").read_bytes())
+    key = load_pem_private_key(SNAKE_OIL.with_suffix(".key").read_bytes(), b"snakeoil")
+    assert isinstance(key, RSAPrivateKey)
+    sections = [(".osrel", b"ID=test\nPRETTY_NAME=T\nVERSION_ID=1\n"), (".cmdline", f"{LINE} inside\n".encode())]
+    sections += [(".uname", b"6.12"), (".initrd", os.urandom(5001)), (".linux", kernel.read_bytes())]
+    image = sign(assemble(STUB.read_bytes(), sections), (certificate, key))
+    first = sign(LOADER.read_bytes(), (certificate, key)) if loader else image
+    files = {"EFI/BOOT/BOOTX64.EFI": first} | ({"EFI/LINUX/TEST.EFI": image} if loader else {})
+    (tmp_path / "disk").write_bytes(gpt((SYSTEM_PARTITION, fat32(files))))
+    drive = f"file={tmp_path / 'disk'},format=raw,if=none,id=d,snapshot=on"
+    secure = ("-global", "driver=cfi.pflash01,property=secure,value=on")
+    words = ("-drive", drive, "-device", "virtio-blk-pci,drive=d", *secure)
+    found = boot(tmp_path, SHAPES[0], *words, firmware=SECURE)
+    table = PartitionTable.parse((tmp_path / "disk").read_bytes()[:HEAD])
+    assert table is not None
+    disk: dict[str, Any] = {"route": "disk", "partitions": table.measured(), "file_system": False}
+    disk |= {"loader": first if loader else None}
+    check(found, SHAPES[0], image, firmware=SECURE, words=words, open_ones=("sha256:0", "sha384:0"), **disk)
 
 
 @pytest.mark.parametrize(("shape", "given"), [(SHAPES[0], ""), (SHAPES[1], f"{LINE} given")])

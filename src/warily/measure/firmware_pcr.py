@@ -13,6 +13,7 @@ from typing import Final
 from warily.errors import UsageError
 from warily.formats.firmware_volume import Volume, file_sections, parse_volumes
 from warily.formats.tcg_log import EventType
+from warily.formats.uefi_varstore import VariableStore
 from warily.measure.boot import Alternative, BootEvent, hashed, unknown
 from warily.measure.boot.layout import SMM_DRIVER
 from warily.measure.pei_timer import PC_TIMER_PORT, Q35_TIMER_PORT, timer_port_at, with_timer_port
@@ -21,6 +22,8 @@ from warily.measure.platform_info import MachineShape, platform_info_of
 PCR: Final = 0
 INGREDIENT: Final = "firmware"
 MAX_VERSION: Final = 256
+MEMORY_TYPES: Final = "MemoryTypeInformation"  # read where SMM guards the variables (OvmfPkg/PlatformPei/MemTypeInfo.c)
+MEMORY_TYPES_VENDOR: Final = "4c19049f-4137-4dd3-9c10-8b97a83ffdfa"
 
 PEI_CORE: Final = "52c05b14-0b98-496c-bc3b-04b50211d680"
 DXE_CORE: Final = "d6a2cb7f-6a18-4e2f-b43b-9920a733700a"
@@ -31,14 +34,19 @@ _TEXT: Final = re.compile(rb"(?<![\x20-\x7e]\0)((?:[\x20-\x7e]\0){3,256})\0\0")
 
 
 def firmware_events(
-    firmware: bytes, *, version: str | None = None, shape: MachineShape | None = None, writes: bool = False
+    firmware: bytes,
+    *,
+    version: str | None = None,
+    shape: MachineShape | None = None,
+    writes: bool = False,
+    variables: VariableStore | None = None,
 ) -> tuple[BootEvent, ...]:
     """What `firmware` extends into PCR 0 before anything else: its version and its volumes, without the separator.
 
     `version` is the text that counts as its version where it is not the one that the image names. `writes` says that
-    the firmware is of the kind that writes into its PEI volume first, and `shape` on which machine. Raises
-    `FormatError` for what is no firmware image, `UsageError` where it measures nothing or several texts could be
-    its version.
+    the firmware is of the kind that writes into its PEI volume first, and `shape` on which machine; `variables` are
+    what it finds in its store. Raises `FormatError` for what is no firmware image, `UsageError` where it measures
+    nothing or several texts could be its version.
     """
     found = parse_volumes(firmware).volumes
     pei, dxe = _with(found, PEI_CORE), _with(found, DXE_CORE)
@@ -60,7 +68,7 @@ def firmware_events(
             ingredient=INGREDIENT,
             data=f"{text}\0".encode("utf-16-le"),
         ),
-        _pei_volume(bytes(pei.data), shape) if writes else _plain_pei_volume(pei, smm=smm),
+        _pei_volume(bytes(pei.data), shape, variables) if writes else _plain_pei_volume(pei, smm=smm),
         _blob("DXE volume", bytes(dxe.data)),
     )
 
@@ -99,7 +107,7 @@ def _plain_pei_volume(volume: Volume, *, smm: bool) -> BootEvent:
     return replace(usual, alternatives=others)
 
 
-def _pei_volume(volume: bytes, shape: MachineShape | None) -> BootEvent:
+def _pei_volume(volume: bytes, shape: MachineShape | None, variables: VariableStore | None) -> BootEvent:
     """The PEI volume of firmware that writes into it, as it is on a machine of that shape."""
     kind, name, info = EventType.EFI_PLATFORM_FIRMWARE_BLOB, "PEI volume", platform_info_of(volume)
     if info is None:
@@ -108,6 +116,9 @@ def _pei_volume(volume: bytes, shape: MachineShape | None) -> BootEvent:
     if shape is None:
         because = "this firmware writes into it what it finds of the machine: its memory and vCPUs are not given"
         return unknown(PCR, kind, name, ingredient=INGREDIENT, because=because)
+    if info.smm and variables is not None and variables.value(MEMORY_TYPES, MEMORY_TYPES_VENDOR):
+        because = "this firmware writes into it how much memory earlier boots used, which its variables say"
+        return unknown(PCR, kind, name, ingredient="variables", because=because)
     written = info.written(volume, shape)
     return BootEvent(register=PCR, type=kind, name=name, ingredient="firmware, memory, vcpus", hashed=written)
 

@@ -153,7 +153,11 @@ def boot_events(boot: PcrBoot, banks: Sequence[str]) -> tuple[BootEvent, ...]:
     inputs = BootInputs(
         facts=facts,
         firmware_events=firmware_events(
-            boot.firmware, version=boot.firmware_version, shape=_shape(boot), writes=layout.name == WRITES_PEI_VOLUME
+            boot.firmware,
+            version=boot.firmware_version,
+            shape=_shape(boot),
+            writes=layout.name == WRITES_PEI_VOLUME,
+            variables=store,
         ),
         variables=store,
         authority=vouchers[0] if vouchers else None,
