@@ -36,6 +36,7 @@ def vectors() -> Path:
     return folder
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist looks for the marks in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one folder share an image and its machines: one process runs them, another folder's beside them."""
     for item in items:
