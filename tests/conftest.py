@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
 
 # On a shared machine time says nothing. CI tries the same examples each time, so that it is red for a reason
 # that the submitted change gave it; everybody else keeps searching.
@@ -36,12 +37,16 @@ def vectors() -> Path:
     return folder
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist looks for the marks in its own
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one folder share an image and its machines: one process runs them, another folder's beside them."""
-    for item in items:
-        if item.get_closest_marker("vm"):
-            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+class FolderByFolder(LoadScopeScheduling):  # type: ignore[misc]  # likewise
+    """Tests of one folder share an image and its machines: one process runs them, and another folder's beside them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0].rpartition("/")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling | None:
+    """What `--dist loadscope` takes for a scope here is a folder."""
+    return FolderByFolder(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
