@@ -54,7 +54,7 @@ def appraised(
     refuse_what_belongs_together(options)
     if options.manifest is None:
         return appraise(evidence, collateral, expect, at=at)
-    from warily.cli.manifest import owners  # noqa: PLC0415  # not without a manifest
+    from warily.cli.owners import owners  # noqa: PLC0415  # not without a manifest
     from warily.explain.by_manifest import appraise_by_manifest  # noqa: PLC0415  # likewise
     from warily.publish.sigstore import envelope_in  # noqa: PLC0415  # likewise
     from warily.release.signing import verify_manifest  # noqa: PLC0415  # likewise

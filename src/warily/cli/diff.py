@@ -70,8 +70,8 @@ def _manifest_in(path: Path) -> Path:
 
 
 def _manifests(paths: tuple[Path, ...], options: argparse.Namespace) -> int:
-    from warily.cli.explain_known import owners  # noqa: PLC0415  # likewise
     from warily.cli.explain_sources import read_build, read_bytes  # noqa: PLC0415  # as above
+    from warily.cli.owners import owners  # noqa: PLC0415  # likewise
     from warily.core.built import REPORT  # noqa: PLC0415  # likewise
     from warily.explain.diff import (  # noqa: PLC0415  # likewise
         changed_files,

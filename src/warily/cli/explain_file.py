@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from warily.cli.explain import value_of
-from warily.cli.explain_known import owners
 from warily.cli.explain_output import KNOWN, NOTHING, UNKNOWN
 from warily.cli.explain_sources import read_build, read_bytes
+from warily.cli.owners import owners
+from warily.cli.written_value import value_of
 from warily.core import built
 from warily.core.declaration import Platform
 from warily.core.manifest import Manifest

@@ -8,7 +8,8 @@ from typing import Final
 
 from warily.cli.explain_sources import Sources, loose_in, read_sources
 from warily.cli.measure_tdx import size
-from warily.errors import FormatError, UsageError
+from warily.cli.owners import owners
+from warily.errors import FormatError
 from warily.explain import bare_launches, builds, loose_boots
 from warily.explain.alternatives import Parts
 from warily.explain.boots import Boot, OtherFile
@@ -16,7 +17,6 @@ from warily.explain.builds import Build
 from warily.explain.explainer import Explainer
 from warily.explain.launch import Firmware, Part
 from warily.formats.tcg_log import EventLog
-from warily.host import keys, paths
 from warily.measure.authenticode import authenticode
 from warily.measure.boot import events_of, is_of_td
 from warily.measure.matching import supplied_by
@@ -24,20 +24,6 @@ from warily.measure.pcr import PcrBoot
 from warily.measure.td_boot import TdxLaunch
 
 MAX_BUILDS: Final = 64  # that loose files are put together to
-
-
-def owners(named: Iterable[str]) -> frozenset[bytes]:
-    """The owner keys to trust: the named ones, and the user's own where there is one."""
-    found = set()
-    for text in named:
-        try:
-            found.add(bytes.fromhex(text))
-        except ValueError:
-            msg = f"--owner {text}: not hexadecimal"
-            raise UsageError(msg) from None
-    if (paths.keys() / "owner.key").exists():
-        found.add(keys.public_bytes(keys.signing_key("owner")))
-    return frozenset(found)
 
 
 def explainer_of(options: argparse.Namespace, *, boots: frozenset[str], logs: Iterable[EventLog] = ()) -> Explainer:

@@ -5,10 +5,11 @@ import hashlib
 from pathlib import Path
 
 from warily.cli.explain_evidence import explain_evidence
-from warily.cli.explain_known import explainer_of, owners
+from warily.cli.explain_known import explainer_of
 from warily.cli.explain_log import explain_log
 from warily.cli.explain_output import print_answer
 from warily.cli.explain_sources import is_manifest, read_build, read_bytes, read_sources
+from warily.cli.owners import owners
 from warily.errors import FormatError, UsageError
 from warily.explain.answer import Answer, Known, Nearest
 from warily.explain.diff import changed_inputs

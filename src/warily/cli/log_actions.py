@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from warily.cli.inputs import read_file
-from warily.cli.manifest import owners
+from warily.cli.owners import owners
 from warily.errors import UsageError
 from warily.formats.signed_note import SignatureType, SignedNote
 from warily.formats.tlog_checkpoint import Checkpoint

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from warily.cli.inputs import read_file, read_time
 from warily.cli.log_actions import KEY
-from warily.cli.manifest import owners
+from warily.cli.owners import owners
 from warily.core.appraisal import CLEAN
 from warily.core.finding import Finding, Waived
 from warily.errors import UsageError

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from warily.cli.manifest_show import show
 from warily.cli.measure_tables import declare_tables
+from warily.cli.owners import owners
 from warily.core.manifest import LIMIT, SCHEMA, Manifest
 from warily.errors import FormatError, UsageError
 from warily.formats._json import JsonObject
@@ -80,21 +81,6 @@ def run(options: argparse.Namespace) -> int:
     if options.action == "verify":
         return show(verify_manifest(text, owners(options.owner)), "signed by an owner you trust", options)
     return show(_unverified(text), "signature not looked at", options)
-
-
-def owners(named: list[str]) -> frozenset[bytes]:
-    """The owner keys to trust: the named ones, and the user's own."""
-    found = {keys.public_bytes(keys.signing_key("owner"))}
-    for text in named:
-        try:
-            public = bytes.fromhex(text)
-        except ValueError:
-            public = b""
-        if len(public) != 32:  # noqa: PLR2004  # a raw Ed25519 public key
-            message = f"--owner {text}: not 32 bytes in hexadecimal"
-            raise UsageError(message, hint="`warily key` shows such a key")
-        found.add(public)
-    return frozenset(found)
 
 
 def _read(path: Path) -> bytes:

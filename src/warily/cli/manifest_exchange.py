@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 
 from warily.cli.inputs import read_file
-from warily.cli.manifest import owners
+from warily.cli.owners import owners
 from warily.core.manifest import Manifest
 from warily.errors import UsageError
 from warily.formats._json import JsonObject

@@ -95,7 +95,7 @@ def _wants_colour() -> bool:
 
 
 def _live(options: argparse.Namespace) -> Facts:
-    from warily.cli.manifest import owners  # noqa: PLC0415  # makes the user's keys where there are none
+    from warily.cli.owners import owners  # noqa: PLC0415  # a picture of a file needs no key
     from warily.cli.posture_live import live_facts  # noqa: PLC0415  # needs the broker's side
 
     trusted = owners(options.owner)
@@ -129,7 +129,7 @@ def _manifests(options: argparse.Namespace) -> tuple[Manifest, ...]:
     """The named manifests, each signed by a trusted owner. Raises `ManifestRefused` for one that is not."""
     if not options.manifest:
         return ()
-    from warily.cli.manifest import owners  # noqa: PLC0415  # makes the user's keys where there are none
+    from warily.cli.owners import owners  # noqa: PLC0415  # a picture of a file needs no key
     from warily.release.signing import verify_manifest  # noqa: PLC0415  # `warily --help` does without cryptography
 
     trusted = owners(options.owner)

@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warily.cli.manifest import owners
+from warily.cli.owners import owners
 from warily.core.manifest import LIMIT, Manifest
 from warily.errors import UsageError
 from warily.formats import pem
