@@ -41,7 +41,7 @@ from warily.measure.firmware_pcr import firmware_events
 from warily.measure.platform_info import MachineShape
 from warily.measure.qemu_kernel import UNPATCHED_SINCE, patched_kernel
 from warily.measure.secure_boot import authorities
-from warily.measure.stub import handed_initrd, load_options, stub_events
+from warily.measure.stub import handed_initrd, heeded, load_options, stub_events
 from warily.measure.uki import PCR, phase_events, uki_events
 
 ALL_BANKS: Final = tuple(HASHES.values())
@@ -234,6 +234,7 @@ def _program(
         digests, before, given, smbios = found.image, found.before, found.given, found.smbios
     events = uki_events(data, algorithms=banks, profile=boot.profile, version=boot.stub)
     secure = vouchers is not None
+    given = heeded(given, sections, secure_boot=secure)
     own = stub_events(data, uki, sections, algorithms=banks, given=given, smbios=smbios, secure_boot=secure)
     return Started(
         image=digests,

@@ -76,6 +76,11 @@ def stub_events(
         yield from smbios_events(uki.stub.major, smbios)
 
 
+def heeded(given: str, sections: Mapping[str, SectionHeader], *, secure_boot: bool) -> str:
+    """What counts of the command line given to the stub: nothing under Secure Boot, where the image has its own."""
+    return "" if secure_boot and ".cmdline" in sections else given
+
+
 def smbios_events(version: int, smbios: SmbiosTables | tuple[BootEvent, ...] | None) -> Iterator[BootEvent]:
     """What systemd's stub, or its loader before it, measures of SMBIOS tables. `smbios` may be the events of a log."""
     kind, name = EventType.EVENT_TAG, "SMBIOS tables, by the stub"

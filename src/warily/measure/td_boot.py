@@ -36,7 +36,7 @@ from warily.measure.boot.options import disk_variables
 from warily.measure.boot_loader import loaded
 from warily.measure.qemu_kernel import patched_kernel
 from warily.measure.secure_boot import authorities
-from warily.measure.stub import handed_initrd, load_options, stub_events
+from warily.measure.stub import handed_initrd, heeded, load_options, stub_events
 from warily.measure.td_memory import qemu_td_hob
 from warily.measure.uki import uki_events
 
@@ -216,14 +216,10 @@ class TdBoot:
             second = vouchers[1] if (vouchers := self._authorities(patched=False)) else ()
             found = loaded(self._launch.loader, kernel, sections, smbios, algorithms=(ALGORITHM,), authority=second)
             before, given, smbios = found.before, found.given, found.smbios
+        secure = self._authorities(patched=False) is not None
+        given = heeded(given, sections, secure_boot=secure)
         own = stub_events(
-            kernel,
-            uki,
-            sections,
-            algorithms=(ALGORITHM,),
-            given=given,
-            smbios=smbios,
-            secure_boot=self._authorities(patched=False) is not None,
+            kernel, uki, sections, algorithms=(ALGORITHM,), given=given, smbios=smbios, secure_boot=secure
         )
         return (*before, *uki_events(kernel, algorithms=(ALGORITHM,)), *own)
 
@@ -233,7 +229,8 @@ class TdBoot:
         if kernel is None or not _measures(kernel, uki):
             return None if kernel is None else b""
         if uki is not None:
-            return load_options(kernel, uki, uki.measured(), _text(self._given))
+            sections, secure = uki.measured(), self._authorities(patched=False) is not None
+            return load_options(kernel, uki, sections, heeded(_text(self._given), sections, secure_boot=secure))
         text = self._given.decode("latin-1") if variant.widened else _text(self._given)
         return f"{variant.layout.command_line(text, initrd=bool(self._launch.initrd))}\0".encode("utf-16-le")
 
