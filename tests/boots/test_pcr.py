@@ -22,7 +22,6 @@ from tests.esp_images import SYSTEM_PARTITION, fat32, gpt
 from tests.signed_programs import sign
 from tests.software_tpm import SoftwareTpm
 from tests.uki_images import assemble
-from tests.vm.stage import Project
 from warily.formats.gpt import HEAD, PartitionTable
 from warily.formats.smbios import SmbiosTables
 from warily.host import qtest
@@ -45,11 +44,11 @@ SHAPES: Final = ((1024, 2), (2560, 3))
 
 
 @pytest.fixture(scope="module")
-def kernel(project: Project) -> Path:
+def kernel(image: Path) -> Path:
     """The kernel of the example's image; and what `./dev test` installs must be there."""
     for needed in (FIRMWARE, VARIABLES, STUB):
         assert needed.exists(), f"{needed} is missing: run `./dev test`, which installs it"
-    return project.home.image / "vmlinuz"
+    return image / "vmlinuz"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

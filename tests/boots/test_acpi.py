@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.vm.stage import Project
 from warily.acpi.pin import measured, reference
 from warily.core import built
 from warily.formats import cpio
@@ -39,9 +38,8 @@ libc.reboot(0x4321FEDC)
 """
 
 
-def probed(project: Project, folder: Path, *words: str) -> dict[str, bytes]:
+def probed(image: Path, folder: Path, *words: str) -> dict[str, bytes]:
     """What a machine with our kernel, and one program in place of our init, reads in /sys."""
-    image = project.home.image
     packed = (image / built.INITRD).read_bytes()
     python = re.search(rb"usr/bin/(python3\.\d+)\0", _unpacked(packed))
     assert python is not None
@@ -66,18 +64,18 @@ def _unpacked(packed: bytes) -> bytes:
     return zstandard.ZstdDecompressor().stream_reader(packed).read()
 
 
-def test_seabios_machine_sees_what_was_predicted(project: Project, tmp_path: Path) -> None:
+def test_seabios_machine_sees_what_was_predicted(image: Path, tmp_path: Path) -> None:
     """An i440fx machine with a generation counter, whose SSDT firmware writes an address into."""
     guid = "vmgenid,guid=324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87"
     words = ("-machine", "pc", "-smp", "1", "-m", "384M", "-device", guid)
-    seen = probed(project, tmp_path, *words)
+    seen = probed(image, tmp_path, *words)
     pin = reference(qtest.read_acpi([*ALWAYS, *words]), qemu=qtest.qemu_version(), arguments=words)
     assert "SSDT" in seen
     assert not pin.differences([AcpiTable.parse(data) for data in seen.values()])
 
 
 @pytest.mark.skipif(shutil.which("swtpm") is None, reason="swtpm is not installed")
-def test_ovmf_machine_sees_and_logs_what_was_predicted(project: Project, tmp_path: Path, vectors: Path) -> None:
+def test_ovmf_machine_sees_and_logs_what_was_predicted(image: Path, tmp_path: Path, vectors: Path) -> None:
     """A q35 machine with a TPM and a device that wants 64-bit addresses: tables, and digests in its event log."""
     (tmp_path / "tpm").mkdir()
     socket = tmp_path / "s"
@@ -88,7 +86,7 @@ def test_ovmf_machine_sees_and_logs_what_was_predicted(project: Project, tmp_pat
         *("-chardev", f"socket,id=c,path={socket}", "-tpmdev", "emulator,id=t,chardev=c"),
         *("-device", "tpm-crb,tpmdev=t", "-bios", str(vectors / "measure/firmware/OVMF.generic.fd")),
     )
-    seen = probed(project, tmp_path, *words)
+    seen = probed(image, tmp_path, *words)
     blobs = qtest.read_acpi([*ALWAYS, *words])
     log = EventLog.decode(seen.pop(LOG))
     pin = reference(blobs, qemu=qtest.qemu_version(), arguments=words)
