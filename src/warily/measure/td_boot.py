@@ -144,6 +144,7 @@ class TdBoot:
             raise UsageError("the program on a disk is not a unified kernel image, and only those are predicted")
         self._given = launch.command_line or b""
         self._images: dict[bool, Mapping[str, bytes] | None] = {}
+        self._vouchers: dict[bool, tuple[tuple[BootEvent, ...], ...] | None] = {}
         self._image_because = _why_no_image(launch.kernel)
         self._stub = self._stub_events()
         self._initrd = self._initrd_digests()
@@ -201,8 +202,11 @@ class TdBoot:
         launch = self._launch
         if launch.kernel is None or self._image_because:
             return None
-        programs = [launch.kernel if not patched else self._patched(launch.kernel)]
-        return authorities(self._facts, self._variables, [launch.loader, *programs] if launch.loader else programs)
+        if patched not in self._vouchers:
+            programs = [launch.kernel if not patched else self._patched(launch.kernel)]
+            programs = [launch.loader, *programs] if launch.loader else programs
+            self._vouchers[patched] = authorities(self._facts, self._variables, programs)
+        return self._vouchers[patched]
 
     def _stub_events(self) -> tuple[BootEvent, ...]:
         """What the stub of a unified kernel image logs before Linux runs."""
